@@ -1,0 +1,77 @@
+// Names of the rounding and overflow modes. Meaning and spelling are SystemC's (IEEE 1666, 7.10.9.1 and 7.10.9.9).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace guardbit::arith {
+
+// X(name, meaning)
+#define GUARDBIT_ROUNDING_MODES(X)                          \
+  X(RND, "nearest, ties toward plus infinity")              \
+  X(RND_ZERO, "nearest, ties toward zero")                  \
+  X(RND_MIN_INF, "nearest, ties toward minus infinity")     \
+  X(RND_INF, "nearest, ties away from zero")                \
+  X(RND_CONV, "nearest, ties to even")                      \
+  X(TRN, "toward minus infinity")                           \
+  X(TRN_ZERO, "toward zero")
+
+#define GUARDBIT_OVERFLOW_MODES(X)                                     \
+  X(SAT, "saturate to the nearest bound")                              \
+  X(SAT_ZERO, "replace by zero")                                       \
+  X(SAT_SYM, "saturate to plus or minus the maximum")                  \
+  X(WRAP, "drop high bits; n_bits of them stay saturated")             \
+  X(WRAP_SM, "sign-magnitude wrap; signed formats only")
+
+enum class Rounding : unsigned char {
+#define X(name, meaning) name,
+  GUARDBIT_ROUNDING_MODES(X)
+#undef X
+};
+
+enum class Overflow : unsigned char {
+#define X(name, meaning) name,
+  GUARDBIT_OVERFLOW_MODES(X)
+#undef X
+};
+
+[[nodiscard]] constexpr std::string_view name(Rounding mode) {
+  switch (mode) {
+#define X(id, meaning) \
+  case Rounding::id:   \
+    return #id;
+    GUARDBIT_ROUNDING_MODES(X)
+#undef X
+  }
+  __builtin_unreachable();
+}
+
+[[nodiscard]] constexpr std::string_view name(Overflow mode) {
+  switch (mode) {
+#define X(id, meaning) \
+  case Overflow::id:   \
+    return #id;
+    GUARDBIT_OVERFLOW_MODES(X)
+#undef X
+  }
+  __builtin_unreachable();
+}
+
+// The mode of that exact name, or nothing.
+[[nodiscard]] constexpr std::optional<Rounding> parse_rounding(std::string_view text) {
+#define X(id, meaning) \
+  if (text == #id) return Rounding::id;
+  GUARDBIT_ROUNDING_MODES(X)
+#undef X
+  return std::nullopt;
+}
+
+[[nodiscard]] constexpr std::optional<Overflow> parse_overflow(std::string_view text) {
+#define X(id, meaning) \
+  if (text == #id) return Overflow::id;
+  GUARDBIT_OVERFLOW_MODES(X)
+#undef X
+  return std::nullopt;
+}
+
+}  // namespace guardbit::arith
