@@ -1,0 +1,76 @@
+// The contract of all engines: the same codes, the same overflow evidence, and (simulators) the same cycles.
+//
+// `reference` is the executable specification; the others are compared with it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arith/accumulate.hpp"
+#include "arith/stages.hpp"
+#include "nets/quantize/integer_network.hpp"
+
+namespace guardbit::nets {
+
+// What one layer cost for all images of a run. Only simulators fill it. Invariants: useful <= issued = useful + padded;
+// busy <= cycles; no stall is negative.
+struct LayerCost {
+  std::uint64_t cycles = 0;             // from the layer's first command to its last
+  std::uint64_t array_busy_cycles = 0;  // streaming, fill, drain and weight load
+  std::uint64_t weight_load_cycles = 0;
+  std::uint64_t fill_drain_cycles = 0;
+  std::uint64_t stream_cycles = 0;      // one per row of the streamed operand
+  std::uint64_t dram_stall_cycles = 0;    // array idle, waiting for data from or to DRAM
+  std::uint64_t vector_stall_cycles = 0;  // array idle, waiting for the vector unit
+  std::uint64_t vector_busy_cycles = 0;
+  std::uint64_t useful_macs = 0;  // of the network
+  std::uint64_t padded_macs = 0;  // issued by PEs that hold no useful operand
+  std::uint64_t issued_macs = 0;  // rows x columns x stream cycles
+  std::uint64_t dram_read_bytes = 0, dram_write_bytes = 0;
+  std::uint64_t activation_read_bytes = 0, activation_write_bytes = 0;    // scratchpads
+  std::uint64_t weight_read_bytes = 0, weight_write_bytes = 0;
+  std::uint64_t accumulator_read_bytes = 0, accumulator_write_bytes = 0;
+  double energy_pj = 0.0;
+  void merge(const LayerCost& other);
+  friend bool operator==(const LayerCost&, const LayerCost&) = default;
+};
+
+struct LayerResult {
+  IntTensor codes;          // [N, H, W, C]
+  WideTensor accumulators;  // [N, P, Q, K] of weighted layers, when asked for
+  arith::AccumulationEvidence accumulation;  // weighted layers
+  arith::StageCounts stages;                 // of `stages` (not of input_stages)
+  std::optional<LayerCost> cost;
+};
+
+struct RunResult {
+  std::vector<LayerResult> layers;  // one per layer of the network
+};
+
+struct RunOptions {
+  int threads = 1;                 // never changes a result
+  bool keep_accumulators = false;
+  std::int64_t first_image = 0;    // index of input image 0, so that `first` overflows name images of the whole set
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual std::string name() const = 0;
+  // input: codes [N, H, W, C] of the network's input format. accumulations: one per layer (ignored where not weighted).
+  // The `output` index of an overflow is ((image * P + p) * Q + q) * K + k.
+  [[nodiscard]] virtual RunResult run(const IntegerNetwork& network,
+                                      const std::vector<arith::Accumulation>& accumulations, const IntTensor& input,
+                                      const RunOptions& options) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Engine> make_reference_engine();
+[[nodiscard]] std::unique_ptr<Engine> make_fast_engine();
+
+// The same accumulation for every layer.
+[[nodiscard]] std::vector<arith::Accumulation> uniform(const IntegerNetwork& network,
+                                                       const arith::Accumulation& accumulation);
+
+}  // namespace guardbit::nets
