@@ -1,0 +1,2 @@
+// A header that check_includes.cmake must refuse; nothing compiles it.
+#include "nets/engines/engine.hpp"
