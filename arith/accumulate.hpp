@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "arith/format.hpp"
 
@@ -34,6 +35,10 @@ struct Accumulation {
   int fold = 0;                         // products per fold; 0: the whole reduction
   friend constexpr bool operator==(const Accumulation&, const Accumulation&) = default;
 };
+
+// Throws Error naming `where` unless both formats are integer formats of 1..64 bits (unsigned: 1..63, since the running
+// sum is a signed 64-bit number) and steps and fold are not negative.
+void check_accumulation(const Accumulation& accumulation, const std::string& where);
 
 // Where the first overflow is: the smallest output index (row-major), and in it the smallest narrowing index
 // (0 is the narrowing of the initial value).
@@ -111,8 +116,9 @@ class AccumulatorTile {
   void finish(std::int64_t* out, std::int64_t out_stride, std::int64_t first_output, std::int64_t row_step,
               AccumulationEvidence& evidence);
 
+  struct State;  // arith/detail/tile_state.hpp
+
  private:
-  struct State;
   State* state_;
 };
 

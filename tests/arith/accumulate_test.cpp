@@ -1,0 +1,244 @@
+// Accumulation: the scalar definition against an independent oracle, the tile against the scalar definition.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "arith/error.hpp"
+#include "arith/philox.hpp"
+#include "tests/arith/accumulation_oracle.hpp"
+
+namespace guardbit::arith {
+namespace {
+
+using testing::oracle_accumulate;
+
+Accumulation simple(int width, Overflow overflow, int step = 1, int fold = 0) {
+  return {.accumulator = {integer_format(width, true, overflow), step}, .psum = std::nullopt, .fold = fold};
+}
+
+int pick(Random& random, std::initializer_list<int> choices) {
+  return choices.begin()[random.below(choices.size())];
+}
+
+// Magnitudes are chosen around the width, so that a good share of the outputs overflows and a good share does not.
+struct Problem {
+  Accumulation accumulation;
+  int rows = 1, cols = 1, depth = 1;
+  std::vector<std::int32_t> lhs, rhs;  // [rows, depth], [depth, cols]
+  std::vector<std::int64_t> initial;   // [cols]
+
+  [[nodiscard]] std::vector<std::int64_t> products(int r, int c) const {
+    std::vector<std::int64_t> p;
+    for (int k = 0; k < depth; ++k) {
+      p.push_back(std::int64_t{lhs[static_cast<std::size_t>(r * depth + k)]} *
+                  rhs[static_cast<std::size_t>(k * cols + c)]);
+    }
+    return p;
+  }
+};
+
+AccumulatorSpec random_spec(Random& random, int width) {
+  constexpr Overflow kModes[] = {Overflow::SAT,  Overflow::SAT,      Overflow::WRAP,   Overflow::WRAP,
+                                 Overflow::SAT_SYM, Overflow::SAT_ZERO, Overflow::WRAP_SM};
+  const Overflow mode = kModes[random.below(std::size(kModes))];
+  const bool is_signed = mode == Overflow::WRAP_SM || random.below(8) != 0;
+  return {integer_format(width, is_signed, mode), pick(random, {1, 1, 1, 2, 4, 7, 16, 0})};
+}
+
+std::int32_t random_operand(Random& random, int bits) {
+  const std::int64_t span = std::int64_t{1} << bits;
+  if (random.below(16) == 0) return static_cast<std::int32_t>(random.below(2) == 0 ? -(span - 1) : span - 1);
+  return static_cast<std::int32_t>(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(2 * span - 1))) -
+                                   (span - 1));
+}
+
+Problem random_problem(Random& random, int width) {
+  Problem p;
+  p.rows = static_cast<int>(random.below(7)) + 1;
+  p.cols = static_cast<int>(random.below(40)) + 1;
+  p.depth = static_cast<int>(random.below(90));
+  p.accumulation.accumulator = random_spec(random, width);
+  p.accumulation.fold = pick(random, {0, 0, 1, 5, 16, 32});
+  if (random.below(4) == 0) {
+    p.accumulation.psum = random_spec(random, std::max(2, width - static_cast<int>(random.below(4))));
+  }
+  const int product_bits = std::clamp(width - 2 - static_cast<int>(random.below(6)), 2, 31);
+  const int lhs_bits = std::clamp(static_cast<int>(random.below(static_cast<std::uint64_t>(product_bits))), 1, 15);
+  const int rhs_bits = std::clamp(product_bits - lhs_bits, 1, 15);
+  for (int i = 0; i < p.rows * p.depth; ++i) p.lhs.push_back(random_operand(random, lhs_bits));
+  for (int i = 0; i < p.depth * p.cols; ++i) p.rhs.push_back(random_operand(random, rhs_bits));
+  if (random.below(3) != 0) {
+    for (int c = 0; c < p.cols; ++c) {
+      const auto range = std::uint64_t{1} << std::min(width + 1, 61);
+      p.initial.push_back(static_cast<std::int64_t>(random.below(range)) - static_cast<std::int64_t>(range / 2));
+    }
+  }
+  return p;
+}
+
+std::string describe(const Problem& p) {
+  const auto spec = [](const AccumulatorSpec& s) { return to_string(s.format) + " step " + std::to_string(s.step); };
+  return spec(p.accumulation.accumulator) + " fold " + std::to_string(p.accumulation.fold) +
+         (p.accumulation.psum ? " psum " + spec(*p.accumulation.psum) : "") + " rows " + std::to_string(p.rows) +
+         " cols " + std::to_string(p.cols) + " depth " + std::to_string(p.depth);
+}
+
+// The tile, fed in randomly cut calls.
+std::vector<std::int64_t> run_tile(AccumulatorTile& tile, const Problem& p, Random& random, std::int64_t first_output,
+                                   std::int64_t row_step, AccumulationEvidence& evidence) {
+  tile.reset(p.rows, p.cols, p.initial);
+  int unit = p.accumulation.fold;
+  if (unit == 0) unit = p.accumulation.psum || p.accumulation.accumulator.step == 0 ? p.depth
+                                                                                    : p.accumulation.accumulator.step;
+  for (int done = 0; done < p.depth;) {
+    const int whole = static_cast<int>(random.below(4)) + 1;
+    const int take = random.below(3) == 0 ? p.depth - done : std::min(p.depth - done, whole * std::max(unit, 1));
+    tile.accumulate(p.lhs.data() + done, p.depth, p.rhs.data() + done * p.cols, p.cols, take);
+    done += take;
+  }
+  std::vector<std::int64_t> out(static_cast<std::size_t>(p.rows * (p.cols + 3)), -77);
+  tile.finish(out.data(), p.cols + 3, first_output, row_step, evidence);
+  return out;
+}
+
+void expect_same(const OverflowCounts& a, const OverflowCounts& b, const std::string& text) {
+  EXPECT_EQ(a.total, b.total) << text;
+  EXPECT_EQ(a.count, b.count) << text;
+  EXPECT_EQ(a.outputs, b.outputs) << text;
+  EXPECT_EQ(a.transient, b.transient) << text;
+  EXPECT_EQ(a.harmful, b.harmful) << text;
+  EXPECT_TRUE(a.first == b.first) << text;
+}
+
+std::uint64_t compare_random_problems(int low_width, int high_width, int count, std::uint64_t seed) {
+  Random random(seed);
+  std::uint64_t outputs = 0;
+  for (int i = 0; i < count && !::testing::Test::HasFailure(); ++i) {
+    const int width = low_width + static_cast<int>(random.below(static_cast<std::uint64_t>(high_width - low_width + 1)));
+    const Problem p = random_problem(random, width);
+    const std::string text = describe(p);
+    const auto first_output = static_cast<std::int64_t>(random.below(1000));
+    const std::int64_t row_step = p.cols + static_cast<std::int64_t>(random.below(5));
+    AccumulationEvidence oracle, scalar, tiled;
+    AccumulatorTile tile(p.rows + 1, p.cols + 2, p.accumulation);
+    const auto out = run_tile(tile, p, random, first_output, row_step, tiled);
+    for (int r = 0; r < p.rows; ++r) {
+      for (int c = 0; c < p.cols; ++c) {
+        const auto products = p.products(r, c);
+        const std::int64_t start = p.initial.empty() ? 0 : p.initial[static_cast<std::size_t>(c)];
+        const std::int64_t output = first_output + r * row_step + c;
+        const std::int64_t want = oracle_accumulate(products, start, p.accumulation, output, oracle);
+        EXPECT_EQ(accumulate(products, start, p.accumulation, output, scalar), want) << text;
+        EXPECT_EQ(out[static_cast<std::size_t>(r * (p.cols + 3) + c)], want) << text << " at " << r << "," << c;
+        ++outputs;
+      }
+    }
+    expect_same(scalar.accumulator, oracle.accumulator, "scalar " + text);
+    expect_same(scalar.psum, oracle.psum, "scalar psum " + text);
+    EXPECT_TRUE(scalar.exact == oracle.exact) << "scalar " << text;
+    expect_same(tiled.accumulator, oracle.accumulator, "tile " + text);
+    expect_same(tiled.psum, oracle.psum, "tile psum " + text);
+    EXPECT_TRUE(tiled.exact == oracle.exact) << "tile " << text << " min " << tiled.exact.min << " max "
+                                             << tiled.exact.max << " not " << oracle.exact.min << " "
+                                             << oracle.exact.max;
+  }
+  return outputs;
+}
+
+std::int64_t run(const std::vector<std::int64_t>& products, const Accumulation& a, AccumulationEvidence& evidence,
+                 std::int64_t initial = 0) {
+  return accumulate(products, initial, a, 7, evidence);
+}
+
+TEST(Accumulation, SaturationForgetsTheExcessAndIsHarmful) {
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({100, 100, -100}, simple(8, Overflow::SAT), evidence), 27);
+  EXPECT_EQ(evidence.accumulator.count, 1U);
+  EXPECT_EQ(evidence.accumulator.harmful, 1U);
+  EXPECT_EQ(evidence.accumulator.transient, 0U);
+  EXPECT_TRUE((evidence.accumulator.first == FirstOverflow{7, 2}));
+  EXPECT_TRUE((evidence.exact == Range{0, 200}));
+}
+
+TEST(Accumulation, WrapThatComesBackIsTransient) {
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({100, 100, -100}, simple(8, Overflow::WRAP), evidence), 100);
+  EXPECT_EQ(evidence.accumulator.count, 2U);
+  EXPECT_EQ(evidence.accumulator.outputs, 1U);
+  EXPECT_EQ(evidence.accumulator.transient, 1U);
+  EXPECT_EQ(evidence.accumulator.harmful, 0U);
+}
+
+TEST(Accumulation, AnAdderTreeHidesWhatCancelsInsideAGroup) {
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({100, 100, -100}, simple(8, Overflow::SAT, 3), evidence), 100);
+  EXPECT_EQ(evidence.accumulator.count, 0U);
+  EXPECT_TRUE((evidence.exact == Range{0, 100}));
+}
+
+TEST(Accumulation, AFoldCutsAGroupShort) {
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({100, 100, -100}, simple(8, Overflow::SAT, 3, 2), evidence), 27);
+  EXPECT_TRUE((evidence.accumulator.first == FirstOverflow{7, 1}));
+}
+
+TEST(Accumulation, TheInitialValueIsNarrowingZero) {
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({}, simple(8, Overflow::SAT), evidence, 200), 127);
+  EXPECT_TRUE((evidence.accumulator.first == FirstOverflow{7, 0}));
+  EXPECT_TRUE((evidence.exact == Range{200, 200}));
+  EXPECT_EQ(evidence.accumulator.total, 1U);
+}
+
+TEST(Accumulation, AnOverflowOfAPartialSumHarmsTheAccumulatorToo) {
+  Accumulation a = simple(16, Overflow::SAT, 1, 2);
+  a.psum = AccumulatorSpec{integer_format(8), 1};
+  AccumulationEvidence evidence;
+  EXPECT_EQ(run({100, 100, 1, 2}, a, evidence), 130);
+  EXPECT_EQ(evidence.psum.total, 2U);
+  EXPECT_EQ(evidence.psum.count, 1U);
+  EXPECT_EQ(evidence.psum.harmful, 1U);
+  EXPECT_TRUE((evidence.psum.first == FirstOverflow{14, 1}));
+  EXPECT_EQ(evidence.accumulator.count, 0U);
+  EXPECT_EQ(evidence.accumulator.harmful, 1U);
+  EXPECT_TRUE((evidence.exact == Range{0, 203}));
+}
+
+TEST(Accumulation, RefusesFormatsAndStepsItCannotKeep) {
+  Accumulation a = simple(8, Overflow::SAT);
+  a.accumulator.format = integer_format(64, false);
+  EXPECT_THROW(check_accumulation(a, "layer"), Error);
+  a = simple(8, Overflow::SAT, -1);
+  EXPECT_THROW(check_accumulation(a, "layer"), Error);
+  a = simple(8, Overflow::SAT, 1, -2);
+  EXPECT_THROW(check_accumulation(a, "layer"), Error);
+  a = simple(0, Overflow::SAT);
+  EXPECT_THROW(check_accumulation(a, "layer"), Error);
+}
+
+TEST(SignedBits, AreTheSmallestFormatOfARange) {
+  EXPECT_EQ(signed_bits(Range{}), 1);
+  EXPECT_EQ(signed_bits(Range{0, 0}), 1);
+  EXPECT_EQ(signed_bits(Range{-1, 0}), 1);
+  EXPECT_EQ(signed_bits(Range{0, 1}), 2);
+  EXPECT_EQ(signed_bits(Range{-128, 127}), 8);
+  EXPECT_EQ(signed_bits(Range{-128, 128}), 9);
+  EXPECT_EQ(signed_bits(Range{-129, 0}), 9);
+  EXPECT_EQ(signed_bits(Range{INT64_MIN, INT64_MAX}), 64);
+}
+
+TEST(Accumulation, ScalarAndTileAgreeWithTheOracleUpTo31Bits) {
+  const std::uint64_t outputs = compare_random_problems(4, 31, 1000, 1);
+  std::cout << "compared " << outputs << " outputs\n";
+  EXPECT_GE(outputs, 60000U);
+}
+
+TEST(Accumulation, ScalarAndTileAgreeWithTheOracleFrom32BitsOn) {
+  const std::uint64_t outputs = compare_random_problems(32, 63, 700, 2);
+  std::cout << "compared " << outputs << " outputs\n";
+  EXPECT_GE(outputs, 40000U);
+}
+
+}  // namespace
+}  // namespace guardbit::arith
