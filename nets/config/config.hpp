@@ -1,5 +1,6 @@
 // Configuration trees: YAML files and `key.path=value` overrides, merged left to right, with every value knowing the
-// file and line it came from. Typed reading with range checks is in nets/config/section.hpp; nearly everyone wants that.
+// file and line it came from. Typed reading with range checks is in nets/config/section.hpp; nearly everyone wants
+// that.
 //
 // The language (a superset of YAML 1.2 scalars):
 //   _import: path | [paths]   loaded before the file's own keys, relative to the importing file; cycles are errors
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,8 +64,8 @@ class Value {
   /// Contents. Each throws Error ("net.yaml:3: found text, allowed integer") if the kind is another one.
   bool boolean() const;
   std::int64_t integer() const;
-  double number() const;              ///< an Integer too
-  const std::string& text() const;    ///< any scalar, as written
+  double number() const;            ///< an Integer too
+  const std::string& text() const;  ///< any scalar, as written
   const std::vector<Value>& items() const;
   const std::vector<Entry>& entries() const;
   std::vector<Value>& items();
@@ -76,15 +78,22 @@ class Value {
   Value& set(std::string_view key, Value value);
   bool erase(std::string_view key);
 
+  /// Child of a map by key or of a list by decimal index, or null.
+  const Value* child(std::string_view key) const;
   /// Descendant by dot path ("machine.array.rows", "layers.0.name"), or null. References are not followed.
   const Value* at(std::string_view dot_path) const;
 
   const Mark& mark() const { return mark_; }
   Value& set_mark(Mark mark);
   bool is_arith() const { return arith_; }
-  Value& set_arith(bool arith) { arith_ = arith; return *this; }
-  /// True for plain scalars; quoted text is never a number and is printed in quotes again.
+  Value& set_arith(bool arith) {
+    arith_ = arith;
+    return *this;
+  }
+  /// Quoted in its file, or made from a string: never a number.
   bool is_quoted() const { return quoted_; }
+  /// The same text as a quoted scalar.
+  static Value quoted(std::string text) { return Value(std::move(text)); }
 
   /// Same kinds and contents; marks do not count.
   bool operator==(const Value& other) const;

@@ -41,8 +41,7 @@ class Section {
   double number(std::string_view key, double min, double max, std::optional<double> absent = {}) const;
   bool boolean(std::string_view key, std::optional<bool> absent = {}) const;
   /// Any scalar, as text. `allowed` is what an error says is wanted, for example "a file name".
-  std::string text(std::string_view key, std::optional<std::string> absent = {},
-                   const char* allowed = "text") const;
+  std::string text(std::string_view key, std::optional<std::string> absent = {}, const char* allowed = "text") const;
   std::string choice(std::string_view key, std::initializer_list<std::string_view> allowed,
                      std::optional<std::string> absent = {}) const;
   /// 64KiB, 1MiB, 2GiB, 512B or a plain number of bytes.
@@ -89,9 +88,9 @@ class Section {
   /// The same for a rule that spans keys: "FILE:LINE: this.path: MESSAGE".
   [[noreturn]] void fail(const std::string& message) const;
 
-  std::string path() const;           ///< dot path from the root; "" for the root
+  std::string path() const;  ///< dot path from the root; "" for the root
   std::string path(std::string_view key) const;
-  std::string name() const;           ///< last part of the path
+  std::string name() const;  ///< last part of the path
   const Mark& mark() const;
 
  private:
@@ -99,10 +98,17 @@ class Section {
   struct State;
   Section(std::shared_ptr<const Document> document, std::vector<std::string> shown, std::vector<std::string> real,
           std::shared_ptr<State> state);
+  const Value& map() const;
+  std::vector<std::string> real_path(std::string_view key) const;
+  bool is_there(std::string_view key) const;
   std::optional<Value> read(std::string_view key, bool required, const std::string& allowed) const;
+  [[noreturn]] void missing(std::string_view key, const std::string& allowed) const;
+  [[noreturn]] void fail_at(const Value& value, std::string_view key, const std::string& allowed) const;
+  std::int64_t check(std::string_view key, const Value& value, std::int64_t min, std::int64_t max) const;
+  double check(std::string_view key, const Value& value, double min, double max) const;
   std::optional<std::size_t> choice_index(std::string_view key, std::span<const std::string_view> names,
                                           bool required) const;
-  Section open(std::string_view key, std::vector<std::string> real_path) const;
+  Section open(std::string_view key, std::span<const std::string> below) const;
 
   std::shared_ptr<const Document> document_;
   std::vector<std::string> shown_;  ///< path as the reader asked for it

@@ -1,0 +1,67 @@
+// Labelled image sets: MNIST, CIFAR-10, CIFAR-100, folders of images, and glyphs (drawn by the program).
+//
+//   dataset:
+//     name: mnist               # cifar10, cifar100, folder, glyphs
+//     path: data/mnist          # a folder; not for glyphs
+//     seed: 1                   # glyphs: what is drawn
+//     train_size: 12000         # glyphs: how many (test_size: 2000)
+//     holdout: 0                # the last N training images become the split `holdout`
+//     preprocess: {scale: 0.00392156862745098, mean: [0], std: [1]}   # real = (pixel * scale - mean) / std
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nets/config/section.hpp"
+
+namespace guardbit::nets {
+
+enum class Split { Train, Test, Holdout };
+const char* name_of(Split split);  ///< "train", "test", "holdout"
+
+/// How a pixel 0..255 becomes the network's real input. `mean` and `std` have one entry, or one per channel.
+struct Preprocess {
+  double scale = 1.0 / 255.0;
+  std::vector<double> mean{0.0};
+  std::vector<double> std{1.0};
+
+  /// Computed in double, rounded once.
+  float apply(std::uint8_t pixel, int channel) const;
+  friend bool operator==(const Preprocess&, const Preprocess&) = default;
+};
+Preprocess read_preprocess(const Section& section);
+
+struct Dataset {
+  std::string name;         ///< "mnist"
+  std::string description;  ///< one line for reports: which files, which part
+  int height = 0, width = 0, channels = 0, classes = 0;
+  std::vector<std::uint8_t> images;  ///< [N, H, W, C]
+  std::vector<int> labels;           ///< [N], 0 .. classes-1
+
+  std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
+  std::int64_t image_size() const { return std::int64_t{height} * width * channels; }
+  std::span<const std::uint8_t> image(std::int64_t index) const;
+  /// Images [begin, begin + count) as the network sees them, [count, H, W, C].
+  std::vector<float> to_float(const Preprocess& preprocess, std::int64_t begin, std::int64_t count) const;
+  /// A part of it, for example the first N images.
+  Dataset slice(std::int64_t begin, std::int64_t count) const;
+};
+
+struct DatasetSpec {
+  std::string name;
+  std::filesystem::path path;
+  std::uint64_t seed = 1;
+  std::int64_t train_size = 12000;  ///< glyphs only
+  std::int64_t test_size = 2000;    ///< glyphs only
+  std::int64_t holdout = 0;
+  Preprocess preprocess;
+};
+/// Reads a `dataset` section (keys above).
+DatasetSpec read_dataset_spec(const Section& section);
+
+/// Missing or damaged files throw Error naming what was looked for.
+Dataset load_dataset(const DatasetSpec& spec, Split split);
+
+}  // namespace guardbit::nets
