@@ -115,7 +115,8 @@ std::uint64_t compare_random_problems(int low_width, int high_width, int count, 
   Random random(seed);
   std::uint64_t outputs = 0;
   for (int i = 0; i < count && !::testing::Test::HasFailure(); ++i) {
-    const int width = low_width + static_cast<int>(random.below(static_cast<std::uint64_t>(high_width - low_width + 1)));
+    const auto widths = static_cast<std::uint64_t>(high_width - low_width + 1);
+    const int width = low_width + static_cast<int>(random.below(widths));
     const Problem p = random_problem(random, width);
     const std::string text = describe(p);
     const auto first_output = static_cast<std::int64_t>(random.below(1000));

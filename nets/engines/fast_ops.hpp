@@ -1,0 +1,31 @@
+// The operators of the fast engine: arith's block kernels, threads over blocks of output rows.
+#pragma once
+
+#include "nets/engines/engine.hpp"
+
+namespace guardbit::nets::fast {
+
+struct Context {
+  const IntegerNetwork& network;
+  const IntegerLayer& layer;
+  const RunResult& earlier;
+  const arith::Accumulation& accumulation;
+  const RunOptions& options;
+
+  [[nodiscard]] const IntTensor& input(std::size_t i = 0) const {
+    return earlier.layers[static_cast<std::size_t>(layer.inputs[i])].codes;
+  }
+  [[nodiscard]] const TensorFormat& input_format(std::size_t i = 0) const {
+    return network.layer(layer.inputs[i]).output;
+  }
+};
+
+void convolution(const Context& context, LayerResult& result);  // and fully connected; chooses the kernel
+void max_pool(const Context& context, LayerResult& result);
+void average_pool(const Context& context, LayerResult& result);
+void add(const Context& context, LayerResult& result);
+void concat(const Context& context, LayerResult& result);
+void requantize(const Context& context, LayerResult& result);
+void pad(const Context& context, LayerResult& result);
+
+}  // namespace guardbit::nets::fast

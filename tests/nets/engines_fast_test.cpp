@@ -1,0 +1,86 @@
+// The fast engine against the reference: codes, accumulators and evidence, over random networks and thread counts.
+#include <gtest/gtest.h>
+
+#include "nets/engines/compare.hpp"
+#include "nets/engines/evidence.hpp"
+#include "tests/support/random_network.hpp"
+
+namespace guardbit::nets {
+namespace {
+
+using tests::random_case;
+using tests::RandomCase;
+
+// Everything the contract promises, for one seed.
+void expect_same(const RandomCase& c, int threads, std::uint64_t seed, const RunResult& expected,
+                 const RunResult& actual) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed << ", threads " << threads);
+  const auto mismatch = first_mismatch(c.network, expected, actual);
+  EXPECT_FALSE(mismatch.has_value()) << mismatch->text();
+  for (const std::string& line : compare_evidence(c.network, expected, actual)) ADD_FAILURE() << line;
+  for (std::size_t i = 0; i < expected.layers.size(); ++i) {
+    EXPECT_EQ(expected.layers[i].accumulators, actual.layers[i].accumulators) << c.network.layers[i].name;
+    EXPECT_EQ(expected.layers[i].accumulation, actual.layers[i].accumulation) << c.network.layers[i].name;
+    EXPECT_EQ(expected.layers[i].stages, actual.layers[i].stages) << c.network.layers[i].name;
+  }
+}
+
+TEST(FastEngine, EqualsReferenceOnRandomNetworks) {
+  const auto reference = make_reference_engine();
+  const auto fast = make_fast_engine();
+  std::uint64_t overflows = 0, psum_overflows = 0, saturations = 0, weighted = 0;
+  std::array<std::uint64_t, 10> ops{};
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const RandomCase c = random_case(seed);
+    ASSERT_NO_THROW(check(c.network)) << "seed " << seed;
+    const RunOptions options{.keep_accumulators = true, .first_image = static_cast<std::int64_t>(seed % 3) * 100};
+    const RunResult expected = reference->run(c.network, c.accumulations, c.input, options);
+    for (int threads = 1; threads <= 3; ++threads) {
+      RunOptions mine = options;
+      mine.threads = threads;
+      expect_same(c, threads, seed, expected, fast->run(c.network, c.accumulations, c.input, mine));
+      if (HasFailure()) return;
+    }
+    for (std::size_t i = 0; i < c.network.layers.size(); ++i) {
+      ++ops[static_cast<std::size_t>(c.network.layers[i].op)];
+      weighted += c.network.layers[i].weighted() ? 1 : 0;
+      overflows += expected.layers[i].accumulation.accumulator.count;
+      psum_overflows += expected.layers[i].accumulation.psum.count;
+      for (const std::uint64_t changed : expected.layers[i].stages.changed) saturations += changed;
+    }
+  }
+  // The comparison means something only if the cases overflow and every operator occurs.
+  EXPECT_GT(overflows, 10000u);
+  EXPECT_GT(psum_overflows, 1000u);
+  EXPECT_GT(saturations, 1000u);
+  EXPECT_GT(weighted, 250u);
+  for (std::size_t op = 0; op < ops.size(); ++op) EXPECT_GT(ops[op], 10u) << name(static_cast<IntegerOp>(op));
+}
+
+TEST(FastEngine, BatchesMergeToTheWhole) {
+  const auto fast = make_fast_engine();
+  for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
+    const RandomCase c = random_case(seed);
+    const RunResult whole = fast->run(c.network, c.accumulations, c.input, {.keep_accumulators = true});
+    RunResult merged;
+    for (std::int64_t image = 0; image < c.input.shape[0]; ++image) {
+      IntTensor one({1, c.input.shape[1], c.input.shape[2], c.input.shape[3]});
+      std::copy_n(c.input.data.begin() + image * one.count(), one.count(), one.data.begin());
+      merge(merged, fast->run(c.network, c.accumulations, one, {.keep_accumulators = true, .first_image = image}));
+    }
+    expect_same(c, 1, seed, whole, merged);
+  }
+}
+
+TEST(FastEngine, TakesNoImages) {
+  const RandomCase c = random_case(3);
+  const IntTensor none({0, c.input.shape[1], c.input.shape[2], c.input.shape[3]});
+  for (const auto& engine : {make_reference_engine().release(), make_fast_engine().release()}) {
+    const std::unique_ptr<Engine> owned(engine);
+    const RunResult result = owned->run(c.network, c.accumulations, none, {.threads = 2});
+    EXPECT_EQ(result.layers.back().codes.data.size(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace guardbit::nets
