@@ -8,7 +8,7 @@
 namespace guardbit::nets {
 
 // The folded node keeps the name of the weighted node and gets a bias; the batch norm node is gone. A batch norm whose
-// input is another op, or is read by others too, or is the network's output, stays. Needs the parameters of the nodes.
+// input is another op, or is read by others too, stays. Needs the parameters of the nodes.
 [[nodiscard]] Network fold_batch_norm(const Network& network);
 
 }  // namespace guardbit::nets

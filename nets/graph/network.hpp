@@ -6,6 +6,7 @@
 //   batch_norm                NODE.gamma, NODE.beta, NODE.mean, NODE.variance   [C]
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -112,14 +113,28 @@ struct Network {
   [[nodiscard]] const FloatTensor& parameter(const std::string& parameter_name) const;  // Error when absent
 };
 
-// Fills every Node::shape from nodes[0].shape; Error names the node, the shapes found and what is allowed.
+// Fills every Node::shape from nodes[0].shape and verifies the structure on the way: unique names, topological order,
+// one input node, numbers and shapes of inputs, attributes in range. Error names the node, what was found, what is
+// allowed.
 void infer_shapes(Network& network);
+// Output shape of one node, from the shapes of its inputs; the same checks. `node` need not be in the network yet.
+[[nodiscard]] Shape infer_shape(const Network& network, const Node& node);
+// "network NAME: node NODE (op)": the beginning of every message about a node.
+[[nodiscard]] std::string where(const Network& network, const Node& node);
 
 // Useful multiply-accumulates of one node for one image (0 for ops without weights): P*Q*K*R*S*C/groups.
 [[nodiscard]] std::int64_t macs(const Network& network, const Node& node);
 
 // Parameter names and shapes that `node` needs, in a fixed order.
-struct ParameterSpec { std::string name; std::vector<std::int64_t> shape; bool trainable = true; };
+struct ParameterSpec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  bool trainable = true;
+};
 [[nodiscard]] std::vector<ParameterSpec> parameter_specs(const Network& network, const Node& node);
+// Of all nodes, in network order.
+[[nodiscard]] std::vector<ParameterSpec> parameter_specs(const Network& network);
+// Error unless every parameter is there with its shape, and no other.
+void check_parameters(const Network& network);
 
 }  // namespace guardbit::nets
