@@ -112,11 +112,11 @@ class AccumulatorTile {
                   int depth);
 
   // Writes the accumulators [rows, cols] with row stride out_stride and adds to `evidence`; output (r, c) has the
-  // index first_output + r * row_step + c.
+  // index first_output + r * row_step + c. row_step >= cols, so that the indices ascend.
   void finish(std::int64_t* out, std::int64_t out_stride, std::int64_t first_output, std::int64_t row_step,
               AccumulationEvidence& evidence);
 
-  struct State;  // arith/detail/tile_state.hpp
+  struct State;  // what is behind it: arith/detail/tile_state.hpp
 
  private:
   State* state_;
