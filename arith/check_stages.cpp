@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "arith/error.hpp"
+#include "arith/detail/stage_program.hpp"
 #include "arith/narrow.hpp"
 #include "arith/stage_text.hpp"
 #include "arith/stages.hpp"
@@ -154,6 +155,28 @@ Interval after(const Site& site, const Interval& in, std::int64_t channels) {
 }
 
 }  // namespace
+
+namespace detail {
+
+int safe_input_bits(const StageList& stages, std::int64_t channels) {
+  const std::string where = "requantize";
+  for (int bits = 64; bits >= 1; --bits) {
+    Interval values{-(int128{1} << (bits - 1)), (int128{1} << (bits - 1)) - 1};
+    bool fits = true;
+    for (std::size_t number = 0; number < stages.size(); ++number) {
+      if (fits || bits == 1) {  // the last attempt checks the parameters of every stage
+        values = after(Site{where, number, stages[number]}, values, channels);
+        fits = fits && !values.wide && values.low >= INT64_MIN && values.high <= INT64_MAX;
+      }
+    }
+    if (fits) {
+      return bits;
+    }
+  }
+  return 0;
+}
+
+}  // namespace detail
 
 void check_stages(const StageList& stages, std::int64_t channels, int input_bits, const std::string& where) {
   if (input_bits < 1 || input_bits > 64) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -72,12 +73,17 @@ struct StageCounts {
 [[nodiscard]] std::int64_t apply_stages(const StageList& stages, std::int64_t value, std::int64_t channel,
                                         StageCounts& counts);
 
+namespace detail {
+struct StageProgram;
+}
+
 // A whole block, values [rows, channels] -> codes; same results and counts, vectorized where a preset allows.
-// Prepared once per layer; const and thread-safe afterwards.
+// Prepared once per layer; const and thread-safe afterwards. Throws Error for parameters that check_stages refuses and
+// for a result beyond 32 bits.
 class Requantizer {
  public:
   Requantizer(StageList stages, std::int64_t channels);
-  // value (r, c) is in[r * in_stride + c], its channel first_channel + c.
+  // value (r, c) is in[r * in_stride + c], its channel first_channel + c, which must be one of `channels`.
   void apply(const std::int64_t* in, std::int64_t in_stride, std::int32_t* out, std::int64_t out_stride,
              std::int64_t rows, std::int64_t first_channel, std::int64_t cols, StageCounts& counts) const;
   [[nodiscard]] const StageList& stages() const { return stages_; }
@@ -85,6 +91,7 @@ class Requantizer {
  private:
   StageList stages_;
   std::int64_t channels_;
+  std::shared_ptr<const detail::StageProgram> program_;  // the stages on 64-bit blocks; null: one value at a time
 };
 
 // real multiplier in (0, 1) or above -> 31-bit mantissa and shift, as TFLite's QuantizeMultiplier (SPEC: frexp,
