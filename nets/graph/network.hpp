@@ -52,19 +52,19 @@ struct Window {
   int kernel_h = 1, kernel_w = 1;
   int stride_h = 1, stride_w = 1;
   int dilation_h = 1, dilation_w = 1;
-  Padding padding;
+  Padding padding{};
   friend constexpr bool operator==(const Window&, const Window&) = default;
 };
 
 struct ConvAttributes {  // Conv2d; FullyConnected: window of 1x1 over the input flattened in H, W, C order
-  Window window;
+  Window window{};
   int channels = 1;  // K
   int groups = 1;    // depthwise: groups == C
   bool bias = true;
   friend constexpr bool operator==(const ConvAttributes&, const ConvAttributes&) = default;
 };
 struct PoolAttributes {  // average: over the valid (unpadded) part of the window
-  Window window;
+  Window window{};
   friend constexpr bool operator==(const PoolAttributes&, const PoolAttributes&) = default;
 };
 struct BatchNormAttributes {
@@ -73,7 +73,7 @@ struct BatchNormAttributes {
   friend constexpr bool operator==(const BatchNormAttributes&, const BatchNormAttributes&) = default;
 };
 struct PadAttributes {  // with real zeros
-  Padding padding;
+  Padding padding{};
   int channels_before = 0, channels_after = 0;
   friend constexpr bool operator==(const PadAttributes&, const PadAttributes&) = default;
 };
@@ -88,9 +88,9 @@ struct Node {
   std::string name;   // unique
   std::string layer;  // the YAML layer it belongs to
   Op op = Op::Input;
-  Attributes attributes;
-  std::vector<int> inputs;  // indices of earlier nodes
-  Shape shape;              // of the output, set by shape inference
+  Attributes attributes{};
+  std::vector<int> inputs{};  // indices of earlier nodes
+  Shape shape{};              // of the output, set by shape inference
 };
 
 // Pixel bytes -> real network input: (pixel * scale - mean[c]) / std[c].
