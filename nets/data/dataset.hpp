@@ -15,23 +15,12 @@
 #include <vector>
 
 #include "nets/config/section.hpp"
+#include "nets/data/preprocess.hpp"
 
 namespace guardbit::nets {
 
 enum class Split { Train, Test, Holdout };
 const char* name_of(Split split);  ///< "train", "test", "holdout"
-
-/// How a pixel 0..255 becomes the network's real input. `mean` and `std` have one entry, or one per channel.
-struct Preprocess {
-  double scale = 1.0 / 255.0;
-  std::vector<double> mean{0.0};
-  std::vector<double> std{1.0};
-
-  /// Computed in double, rounded once.
-  float apply(std::uint8_t pixel, int channel) const;
-  friend bool operator==(const Preprocess&, const Preprocess&) = default;
-};
-Preprocess read_preprocess(const Section& section);
 
 struct Dataset {
   std::string name;         ///< "mnist"

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "nets/data/preprocess.hpp"
 #include "nets/graph/tensor.hpp"
 
 namespace guardbit::nets {
@@ -91,14 +92,6 @@ struct Node {
   Attributes attributes{};
   std::vector<int> inputs{};  // indices of earlier nodes
   Shape shape{};              // of the output, set by shape inference
-};
-
-// Pixel bytes -> real network input: (pixel * scale - mean[c]) / std[c].
-struct Preprocess {
-  double scale = 1.0 / 255.0;
-  std::vector<double> mean{0.0};  // one, or one per channel
-  std::vector<double> std{1.0};
-  friend bool operator==(const Preprocess&, const Preprocess&) = default;
 };
 
 struct Network {
