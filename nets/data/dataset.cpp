@@ -1,0 +1,124 @@
+#include "nets/data/dataset.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "nets/data/loaders.hpp"
+
+namespace guardbit::nets {
+namespace {
+
+constexpr std::int64_t kMaxImages = 10'000'000;
+
+Dataset load_official(const DatasetSpec& spec, bool train) {
+  if (spec.name == "mnist") return load_mnist(spec.path, train);
+  if (spec.name == "cifar10") return load_cifar10(spec.path, train);
+  if (spec.name == "cifar100") return load_cifar100(spec.path, train);
+  if (spec.name == "folder") return load_folder(spec.path, train);
+  if (spec.name == "glyphs") return draw_glyphs(spec.seed, train ? spec.train_size : spec.test_size, train);
+  throw Error(fmt::format("dataset.name: found {}, allowed mnist, cifar10, cifar100, folder, glyphs", spec.name));
+}
+
+}  // namespace
+
+const char* name_of(Split split) {
+  switch (split) {
+    case Split::Train:
+      return "train";
+    case Split::Test:
+      return "test";
+    case Split::Holdout:
+      return "holdout";
+  }
+  std::abort();
+}
+
+float Preprocess::apply(std::uint8_t pixel, int channel) const {
+  const auto of_channel = [&](const std::vector<double>& values) {
+    return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(channel));
+  };
+  return static_cast<float>((pixel * scale - of_channel(mean)) / of_channel(std));
+}
+
+Preprocess read_preprocess(const Section& section) {
+  constexpr double kLarge = 1e6;
+  constexpr double kSmall = 1e-6;
+  Preprocess result;
+  result.scale = section.number("scale", kSmall, kLarge, result.scale);
+  result.mean = section.numbers("mean", -kLarge, kLarge, result.mean);
+  result.std = section.numbers("std", kSmall, kLarge, result.std);
+  for (const auto& [key, count] : {std::pair("mean", result.mean.size()), std::pair("std", result.std.size())}) {
+    if (count == 0) section.fail(key, "an empty list", "one number, or one per channel");
+  }
+  return result;
+}
+
+std::span<const std::uint8_t> Dataset::image(std::int64_t index) const {
+  return std::span(images).subspan(static_cast<std::size_t>(index * image_size()),
+                                   static_cast<std::size_t>(image_size()));
+}
+
+std::vector<float> Dataset::to_float(const Preprocess& preprocess, std::int64_t begin, std::int64_t count_) const {
+  for (const auto* values : {&preprocess.mean, &preprocess.std}) {
+    if (values->size() != 1 && values->size() != static_cast<std::size_t>(channels)) {
+      throw Error(fmt::format("dataset.preprocess: found {} numbers, allowed 1 or {} (channels of {})", values->size(),
+                              channels, name));
+    }
+  }
+  if (begin < 0 || count_ < 0 || begin > count() - count_) {
+    throw Error(
+        fmt::format("{}: found images {} to {}, allowed 0 to {}", name, begin, begin + count_ - 1, count() - 1));
+  }
+  // One table of 256 entries per channel instead of a division per pixel.
+  std::vector<float> table;
+  for (int c = 0; c < channels; ++c) {
+    for (int pixel = 0; pixel < 256; ++pixel) table.push_back(preprocess.apply(static_cast<std::uint8_t>(pixel), c));
+  }
+  const auto first = static_cast<std::size_t>(begin * image_size());
+  std::vector<float> result(static_cast<std::size_t>(count_ * image_size()));
+  const auto channel_count = static_cast<std::size_t>(channels);
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = table[i % channel_count * 256 + images[first + i]];
+  return result;
+}
+
+Dataset Dataset::slice(std::int64_t begin, std::int64_t count_) const {
+  if (begin < 0 || count_ < 0 || begin > count() - count_) {
+    throw Error(
+        fmt::format("{}: found images {} to {}, allowed 0 to {}", name, begin, begin + count_ - 1, count() - 1));
+  }
+  Dataset part{name, description, height, width, channels, classes, {}, {}};
+  part.images.assign(images.begin() + begin * image_size(), images.begin() + (begin + count_) * image_size());
+  part.labels.assign(labels.begin() + begin, labels.begin() + begin + count_);
+  return part;
+}
+
+DatasetSpec read_dataset_spec(const Section& section) {
+  DatasetSpec spec;
+  spec.name = section.choice("name", {"mnist", "cifar10", "cifar100", "folder", "glyphs"});
+  const bool drawn = spec.name == "glyphs";
+  // Drawn data need no files; a path left over from another data set is accepted.
+  spec.path = drawn ? section.text("path", "") : section.text("path", {}, "a folder");
+  spec.seed = static_cast<std::uint64_t>(section.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
+  spec.train_size = section.integer("train_size", 1, kMaxImages, spec.train_size);
+  spec.test_size = section.integer("test_size", 1, kMaxImages, spec.test_size);
+  spec.holdout = section.integer("holdout", 0, kMaxImages, spec.holdout);
+  spec.preprocess = read_preprocess(section.section_or_empty("preprocess"));
+  return spec;
+}
+
+Dataset load_dataset(const DatasetSpec& spec, Split split) {
+  if (split == Split::Test) return load_official(spec, false);
+  if (split == Split::Holdout && spec.holdout == 0) {
+    throw Error("dataset.holdout: found 0, allowed 1 or more to use the holdout split");
+  }
+  Dataset all = load_official(spec, true);
+  if (spec.holdout == 0) return all;
+  const std::int64_t kept = all.count() - spec.holdout;
+  if (kept < 1) throw Error(fmt::format("dataset.holdout: found {}, allowed 0 to {}", spec.holdout, all.count() - 1));
+  Dataset part = split == Split::Train ? all.slice(0, kept) : all.slice(kept, spec.holdout);
+  part.description += fmt::format(", {} {} of {}", split == Split::Train ? "first" : "last", part.count(), all.count());
+  return part;
+}
+
+}  // namespace guardbit::nets

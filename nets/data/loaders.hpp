@@ -1,0 +1,16 @@
+// Inside nets/data only: one loader per kind of data set. Each returns the whole official split.
+#pragma once
+
+#include "nets/data/dataset.hpp"
+
+namespace guardbit::nets {
+
+Dataset load_mnist(const std::filesystem::path& folder, bool train);
+Dataset load_cifar10(const std::filesystem::path& folder, bool train);
+Dataset load_cifar100(const std::filesystem::path& folder, bool train);
+/// folder/train/CLASS/*.{npy,pgm,ppm} and folder/test/...; classes are numbered in the order of their names.
+Dataset load_folder(const std::filesystem::path& folder, bool train);
+/// `count` drawn images; training and test images never share random numbers.
+Dataset draw_glyphs(std::uint64_t seed, std::int64_t count, bool train);
+
+}  // namespace guardbit::nets
