@@ -81,7 +81,7 @@ TEST(Glyphs, ALinearClassifierStaysUnder93Percent) {
   RecordProperty("percent", std::to_string(percent));
   std::printf("linear classifier: %.2f %%\n", percent);
   EXPECT_LT(percent, 93.0);
-  EXPECT_GT(percent, 60.0);  // the classifier did learn
+  EXPECT_GT(percent, 40.0);  // far above chance: the classifier did learn
 }
 
 }  // namespace
