@@ -1,6 +1,7 @@
 // The inner loop of the fast accumulator tile: kLanes outputs of one row, side by side.
 //
-// Written once, on GCC's vector types, and compiled for three instruction sets (lane_kernel.cpp). All arithmetic is on integers that are proven to fit, so every build gives the same numbers.
+// Written once, on GCC's vector types, and compiled for three instruction sets (lane_kernel.cpp). All arithmetic is on
+// integers that are proven to fit, so every build gives the same numbers.
 #pragma once
 
 #include <cstdint>
