@@ -15,7 +15,7 @@ struct Lanes {
   static constexpr int kVectors = kLanes / kPerVector;
   typedef T Vector __attribute__((vector_size(kBytes)));
   typedef std::make_unsigned_t<T> Unsigned __attribute__((vector_size(kBytes)));
-  typedef std::int32_t Source __attribute__((vector_size(kPerVector * 4), aligned(4)));
+  typedef std::int32_t Source __attribute__((vector_size(kPerVector * 4), aligned(4), may_alias));
   Vector v[kVectors];
 };
 

@@ -43,6 +43,19 @@ TEST(Random, BelowIsUniform) {
   for (int i = 0; i < 100; ++i) EXPECT_LT(random.below(large), large);
 }
 
+TEST(Random, BelowRefusesTheDrawsThatWouldMakeItBiased) {
+  const std::uint64_t n = (std::uint64_t{1} << 63) + 1;
+  Random random(5);
+  Random same(5);
+  int refused = 0;
+  for (int i = 0; i < 50; ++i) {
+    std::uint64_t draw = same.next_u64();
+    for (; draw < n - 2; draw = same.next_u64()) ++refused;  // 2^64 mod n = n - 2
+    EXPECT_EQ(random.below(n), draw % n);
+  }
+  EXPECT_GT(refused, 20);
+}
+
 TEST(Random, UniformStaysInTheUnitInterval) {
   Random random(9);
   double sum = 0;
