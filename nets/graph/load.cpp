@@ -13,22 +13,19 @@ namespace {
 constexpr const char* kConfigFile = "config.yaml";
 constexpr const char* kWeightsFile = "weights.safetensors";
 
-void read_preprocess(const Section& config, Network& network) {
-  if (!config.has("dataset")) return;
+Preprocess network_preprocess(const Section& config, int channels) {
+  if (!config.has("dataset")) return {};
   const Section dataset = config.section("dataset");
-  if (!dataset.has("preprocess")) return;
+  if (!dataset.has("preprocess")) return {};
   const Section section = dataset.section("preprocess");
-  Preprocess& preprocess = network.preprocess;
-  preprocess.scale = section.number("scale", 1e-12, 1e12, preprocess.scale);
-  preprocess.mean = section.numbers("mean", -1e12, 1e12, preprocess.mean);
-  preprocess.std = section.numbers("std", 1e-12, 1e12, preprocess.std);
-  const auto channels = static_cast<std::size_t>(network.nodes.at(0).shape.c);
-  for (const char* key : {"mean", "std"}) {
-    const std::size_t count = (key[0] == 'm' ? preprocess.mean : preprocess.std).size();
-    if (count != 1 && count != channels) {
-      section.fail(key, fmt::format("{} numbers", count), fmt::format("1, or one per channel ({})", channels));
-    }
+  Preprocess preprocess = read_preprocess(section);
+  const std::pair<const char*, std::size_t> counts[] = {{"mean", preprocess.mean.size()},
+                                                        {"std", preprocess.std.size()}};
+  for (const auto& [key, count] : counts) {
+    if (count == 1 || count == static_cast<std::size_t>(channels)) continue;
+    section.fail(key, fmt::format("{} numbers", count), fmt::format("1, or one per channel ({})", channels));
   }
+  return preprocess;
 }
 
 // A relative name in a YAML file starts from the folder of that file.
@@ -43,7 +40,7 @@ std::filesystem::path weights_file(const Section& config) {
 
 Network load_network(const Section& config) {
   Network network = build_network(config.section("model"));
-  read_preprocess(config, network);
+  network.preprocess = network_preprocess(config, network.nodes.at(0).shape.c);
   if (config.has("weights")) load_weights(network, weights_file(config));
   return network;
 }

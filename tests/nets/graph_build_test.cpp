@@ -82,8 +82,8 @@ TEST(Build, InputNameAndDefaultName) {
 
 TEST(BuildErrors, HaveFileLineKeyFoundAndAllowed) {
   EXPECT_EQ(error_of("type: convolution, channels: 6, kernel: 3, strde: 2"),
-            "text:3: layers.x.strde: unknown key, did you mean stride? allowed: activation, batch_norm, bias, channels, "
-            "dilation, groups, kernel, padding, stride, type");
+            "text:3: layers.x.strde: unknown key, did you mean stride? allowed: activation, batch_norm, bias, "
+            "channels, dilation, groups, kernel, padding, stride, type");
   EXPECT_EQ(error_of("type: convolution, channels: 0, kernel: 3"),
             "text:3: layers.x.channels: found 0, allowed 1 to 1048576");
   EXPECT_EQ(error_of("type: convolution, channels: 6"),
@@ -93,8 +93,8 @@ TEST(BuildErrors, HaveFileLineKeyFoundAndAllowed) {
   EXPECT_EQ(error_of("type: convolution, channels: 6, kernel: 3, padding: [1, 2]"),
             "text:3: layers.x.padding: found 2 numbers, allowed one, or [top, bottom, left, right]");
   EXPECT_EQ(error_of("type: convolution, channels: 6, kernel: 10, padding: valid"),
-            "text:3: layers.x: network network: node x (conv2d): the window covers 10 rows, allowed: at most the 9 of its "
-            "padded input");
+            "text:3: layers.x: network network: node x (conv2d): the window covers 10 rows, allowed: at most the 9 of "
+            "its padded input");
   EXPECT_EQ(error_of("type: activation, mode: elu"), "text:3: layers.x.mode: found elu, allowed relu, relu6");
   EXPECT_EQ(error_of("type: max_pool, global: true, kernel: 3"),
             "text:3: layers.x.kernel: unknown key, allowed: global, type");

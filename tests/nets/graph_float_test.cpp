@@ -114,7 +114,7 @@ TEST(FloatBatchNorm, UsesRunningStatistics) {
   const FloatTensor in = random_tensor({1, 2, 2, 3}, 3);
   const FloatTensor out = run_layer(network, in);
   for (std::size_t i = 0; i < in.data.size(); ++i) {
-    const auto value = [&](const char* part) { return double{network.parameter(std::string("x.") + part).data[i % 3]}; };
+    const auto value = [&](const std::string& part) { return double{network.parameter("x." + part).data[i % 3]}; };
     const double expected =
         (double{in.data[i]} - value("mean")) / std::sqrt(value("variance") + 0.25) * value("gamma") + value("beta");
     EXPECT_NEAR(out.data[i], expected, 1e-5);

@@ -58,7 +58,7 @@ TEST(Wiring, PathsMayComeInAnyOrderAndJoinInputsKeepTheirs) {
 TEST(Wiring, ListsFanInAndOut) {
   EXPECT_EQ(structure(wire("[{from: input, with: a, to: [b, c]}, {from: [c, b, input], with: both, to: output}]")),
             "a(input) b(a) c(a) both(c,b,input) -> both");
-  EXPECT_EQ(structure(wire("[{from: input, with: a, to: [left, right]}, {from: [left, right], with: sum, to: output}]")),
+  EXPECT_EQ(structure(wire("[{from: input, with: a, to: [p, q]}, {from: [q, p], with: sum, to: output}]")),
             "a(input) sum(a,a) -> sum");
 }
 
@@ -76,14 +76,14 @@ TEST(WiringErrors, EachIsLocatedAndSaysWhatIsAllowed) {
   EXPECT_EQ(error_of("{from: input, with: [a, b, a], to: output}"),
             "text:10: graph.with: found a a second time, allowed each layer once");
   EXPECT_EQ(error_of("[{from: input, with: a, to: output}, {from: nowhere, with: b, to: c}]"),
-            "text:10: graph: found from nowhere, allowed input, a point that a `to` names, or the layers a, b, both, c, "
-            "d, sum");
+            "text:10: graph: found from nowhere, allowed input, a point that a `to` names, or the layers a, b, both, "
+            "c, d, sum");
   EXPECT_EQ(error_of("[{from: input, with: a, to: output}, {from: a, to: smu}]"),
             "text:10: graph: found to smu, which nothing reads, allowed output, a point that a `from` names, or the "
             "layers a, b, both, c, d, sum");
   EXPECT_EQ(error_of("[{from: input, with: a, to: p}, {from: a, with: b, to: p}, {from: p, to: output}]"),
-            "text:10: graph: found the point p fed twice, allowed one source; several are joined by a layer of type add "
-            "or concat");
+            "text:10: graph: found the point p fed twice, allowed one source; several are joined by a layer of type "
+            "add or concat");
   EXPECT_EQ(error_of("{from: input, with: a, to: b}"), "text:10: graph: found 0 paths to output, allowed exactly one");
   EXPECT_EQ(error_of("[{from: input, with: a, to: output}, {from: input, with: b, to: output}]"),
             "text:10: graph: found 2 paths to output, allowed exactly one");
@@ -104,7 +104,7 @@ TEST(WiringErrors, Cycles) {
 
 TEST(WiringErrors, WrongKeysAndCounts) {
   EXPECT_EQ(error_of("{from: input, wiht: [a], to: output}"),
-            "text:10: graph.wiht: unknown key, allowed: from, to, with");
+            "text:10: graph.wiht: unknown key, did you mean with? allowed: from, to, with");
   EXPECT_EQ(error_of("{from: [input, input], with: a, to: output}"),
             "text:3: layers.a: network network: node a (relu): has 2 inputs, allowed 1");
   EXPECT_EQ(error_of("{from: input, with: sum, to: output}"),
