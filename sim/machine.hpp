@@ -105,6 +105,9 @@ struct MachineKey {
 };
 [[nodiscard]] std::vector<MachineKey> machine_keys();
 
+// The rules of read_machine for a machine made by a program. Error if one is broken.
+void check_machine(const Machine& machine);
+
 // Can the machine hold this network's operands, and was the network converted for its output stage? One-line Error
 // naming the layer if not.
 void check_compatible(const Machine& machine, const nets::IntegerNetwork& network);

@@ -1,0 +1,73 @@
+// What all units have in common: a command comes in by an event, takes a number of cycles, and is reported back.
+//
+// Handshake, safe in any order of processes: the sequencer writes `command` and notifies `start` for the next delta
+// cycle; the unit writes `finished` and notifies `done` for the next delta cycle. Every command takes at least one
+// cycle, so all units that end in a cycle have ended before the sequencer looks.
+#pragma once
+
+#include <systemc>
+
+#include "sim/check.hpp"
+#include "sim/systemc/job.hpp"
+
+namespace guardbit::sim {
+
+[[nodiscard]] inline sc_core::sc_time cycles_to_time(std::int64_t cycles) {
+  return sc_core::sc_time(static_cast<double>(cycles), sc_core::SC_NS);
+}
+[[nodiscard]] inline std::uint64_t now_in_cycles() {
+  static const sc_core::sc_time kCycle(1, sc_core::SC_NS);
+  return sc_core::sc_time_stamp().value() / kCycle.value();
+}
+
+class UnitModule : public sc_core::sc_module {
+ public:
+  UnitModule(sc_core::sc_module_name name, sc_core::sc_event& done) : sc_module(name), done_(done) {
+    SC_HAS_PROCESS(UnitModule);
+    SC_METHOD(step);
+    sensitive << start_;
+    dont_initialize();
+  }
+
+  virtual void configure(const Job& job) {
+    job_ = &job;
+    finished_ = false;
+  }
+  void issue(const Command& command) {
+    GUARDBIT_SIM_CHECK(command_ == nullptr);
+    command_ = &command;
+    start_.notify(sc_core::SC_ZERO_TIME);
+  }
+  // True once after each command.
+  [[nodiscard]] bool take_finished() { return std::exchange(finished_, false); }
+
+ protected:
+  // Starts the command: its effect on memories, and the cycles until `advance`.
+  virtual std::int64_t begin(const Command& command) = 0;
+  // Called when those cycles are over: more cycles to go, or 0 when the command has ended.
+  virtual std::int64_t advance(const Command& /*command*/) { return 0; }
+  [[nodiscard]] const Job& job() const { return *job_; }
+
+ private:
+  void step() {
+    const std::int64_t cycles = running_ ? advance(*command_) : begin(*command_);
+    running_ = cycles > 0;
+    if (running_) {
+      next_trigger(cycles == 1 ? one_cycle_ : cycles_to_time(cycles));
+      return;
+    }
+    charge(*job_->state->machine, command_->operation, *job_->cost);
+    command_ = nullptr;
+    finished_ = true;
+    done_.notify(sc_core::SC_ZERO_TIME);
+  }
+
+  sc_core::sc_event start_;
+  sc_core::sc_event& done_;
+  const sc_core::sc_time one_cycle_{1, sc_core::SC_NS};
+  const Job* job_ = nullptr;
+  const Command* command_ = nullptr;
+  bool running_ = false, finished_ = false;
+};
+
+}  // namespace guardbit::sim
