@@ -1,0 +1,58 @@
+// CpuBackend: float on the processor. Convolutions by oneDNN, matrix products by its sgemm, everything else by own
+// loops (kernels.hpp).
+//
+// Every operator cuts its batch into at most kChunks pieces of equal size, the same for any number of threads. Partial
+// sums over the batch (weight gradients, statistics) are kept per piece and added in order.
+#pragma once
+
+#include "trainer/backend_overrides.hpp"
+#include "trainer/cpu/conv_plan.hpp"
+#include "trainer/cpu/thread_pool.hpp"
+#include "trainer/host_backend.hpp"
+
+namespace guardbit::trainer {
+
+class CpuBackend final : public HostBackend {
+ public:
+  explicit CpuBackend(int threads);
+  [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] std::size_t element_bytes(Element element) const override;
+  GUARDBIT_BACKEND_OPERATORS
+
+ private:
+  static constexpr int kChunks = 8;
+
+  /// work(chunk, first, count, worker) over [0, n), cut into at most kChunks pieces of whole units.
+  template <class Work>
+  int for_chunks(std::int64_t n, Work&& work) {
+    const std::int64_t size = (n + kChunks - 1) / kChunks;
+    const int pieces = size == 0 ? 0 : static_cast<int>((n + size - 1) / size);
+    pool_.run(pieces, [&](int piece, int worker) {
+      const std::int64_t first = piece * size;
+      work(piece, first, first + size > n ? n - first : size, worker);
+    });
+    return pieces;
+  }
+  /// The same over elements; small tensors stay in one piece of the calling thread.
+  template <class Work>
+  void for_elements(std::int64_t n, Work&& work) {
+    if (n < 16384) {
+      work(std::int64_t{0}, n);
+      return;
+    }
+    const std::int64_t size = (n / kChunks + 63) / 64 * 64;
+    pool_.run(static_cast<int>((n + size - 1) / size), [&](int piece, int) {
+      const std::int64_t first = piece * size;
+      work(first, first + size > n ? n - first : size);
+    });
+  }
+  void dense_backward_weights(const TensorView& x, const TensorView& dy, const TensorView& dweight,
+                              const TensorView& dbias);
+
+  ThreadPool pool_;
+  ConvPlans plans_;
+  std::vector<double> partial_;  // per piece sums
+  std::vector<float> channels_;  // per channel factors, widened; other float scratch
+};
+
+}  // namespace guardbit::trainer

@@ -1,0 +1,56 @@
+// Loops of the CPU back end over plain arrays, compiled for several instruction sets and chosen when the program
+// starts. No order of additions depends on the instruction set, so the results do not either.
+#pragma once
+
+#include <cstdint>
+
+#include "nets/graph/network.hpp"
+
+namespace guardbit::trainer::kernels {
+
+using Count = std::int64_t;
+
+void add(Count n, const float* a, const float* b, float* y);
+void accumulate(Count n, const float* x, float* y);  // y += x
+void scale(Count n, float factor, float* y);
+double sum_of_squares(Count n, const float* x);
+void clamp(Count n, float low, float high, const float* x, float* y);  // keeps what is not a number
+/// dx = dy where low < y < high, else 0.
+void clamp_backward(Count n, float low, float high, const float* y, const float* dy, float* dx);
+void moving_average(Count n, float keep, const float* x, float* y);
+
+struct SgdFactors {
+  float rate, decay, momentum;
+  bool nesterov;
+};
+void sgd(Count n, const SgdFactors& f, const float* gradient, float* m, float* w);  // m may be null
+struct AdamFactors {
+  float rate, beta1, beta2, correction1, correction2, epsilon;
+  float decay_gradient;  // L2: added to the gradient
+  float decay_weight;    // AdamW: w *= 1 - decay_weight before the step
+};
+void adam(Count n, const AdamFactors& f, const float* gradient, float* m, float* v, float* w);
+
+// Batch normalization over [pixels, width]. `factors` are [width].
+/// sum[i] += x - shift[i]; squares[i] += (x - shift[i])^2.
+void norm_sums(Count pixels, Count width, const float* x, const float* shift, double* sum, double* squares);
+/// y = clamp(x * factor + offset).
+void norm_apply(Count pixels, Count width, const float* x, const float* factor, const float* offset, float low,
+                float high, float* y);
+/// g = dy where low < y < high, else 0; sum += g; product += g * (x - mean) * inverse.
+void norm_backward_sums(Count pixels, Count width, const float* x, const float* y, const float* dy, const float* mean,
+                        const float* inverse, float low, float high, double* sum, double* product);
+/// dx = a * g + b * x + c, with the same g.
+void norm_backward_apply(Count pixels, Count width, const float* x, const float* y, const float* dy, const float* a,
+                         const float* b, const float* c, float low, float high, float* dx);
+
+// Pooling of one image [H, W, C] -> [P, Q, C].
+void max_pool(const nets::Window& window, const nets::Shape& in, const nets::Shape& out, const float* x, float* y,
+              std::int32_t* index);
+void max_pool_backward(const nets::Window& window, const nets::Shape& in, const nets::Shape& out, const float* dy,
+                       const std::int32_t* index, float* dx);
+void average_pool(const nets::Window& window, const nets::Shape& in, const nets::Shape& out, const float* x, float* y);
+void average_pool_backward(const nets::Window& window, const nets::Shape& in, const nets::Shape& out, const float* dy,
+                           float* dx);
+
+}  // namespace guardbit::trainer::kernels

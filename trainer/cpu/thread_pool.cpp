@@ -1,0 +1,78 @@
+#include "trainer/cpu/thread_pool.hpp"
+
+#include <omp.h>
+
+namespace guardbit::trainer {
+
+SingleThreadedOpenMp::SingleThreadedOpenMp() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+SingleThreadedOpenMp::~SingleThreadedOpenMp() { omp_set_num_threads(before_); }
+
+namespace {
+// Rounds of waiting without sleeping, some tens of microseconds: an operator follows the next within that time.
+constexpr int kSpins = 4000;
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { worker_loop(worker); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::take_pieces(int worker) {
+  for (int piece = next_.fetch_add(1); piece < pieces_; piece = next_.fetch_add(1)) function_(context_, piece, worker);
+}
+
+void ThreadPool::worker_loop(int worker) {
+  omp_set_num_threads(1);
+  std::uint64_t seen = 0;
+  while (true) {
+    for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen && !stop_; ++spin)
+      __builtin_ia32_pause();
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return generation_ != seen || stop_; });
+      if (stop_) return;
+      seen = generation_;
+      if (!open_) continue;
+      busy_.fetch_add(1);
+    }
+    take_pieces(worker);
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void ThreadPool::run_pieces(int pieces, Function function, void* context) {
+  const SingleThreadedOpenMp limit;
+  if (workers_.empty() || pieces <= 1) {
+    for (int piece = 0; piece < pieces; ++piece) function(context, piece, 0);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    function_ = function;
+    context_ = context;
+    pieces_ = pieces;
+    next_ = 0;
+    open_ = true;
+    ++generation_;
+  }
+  wake_.notify_all();
+  take_pieces(0);
+  {
+    const std::lock_guard lock(mutex_);
+    open_ = false;  // a worker that wakes up now has nothing to do and is not waited for
+  }
+  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+    if (spin < kSpins) __builtin_ia32_pause();
+    else std::this_thread::yield();
+  }
+}
+
+}  // namespace guardbit::trainer

@@ -1,0 +1,117 @@
+#include "trainer/host_backend.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "arith/philox.hpp"
+
+namespace guardbit::trainer {
+
+HostMemory::HostMemory(std::size_t bytes) {
+  const std::size_t rounded = (bytes + 63) / 64 * 64 + 64;
+  data_ = std::aligned_alloc(64, rounded);
+  if (data_ == nullptr) throw std::bad_alloc();
+  std::memset(data_, 0, rounded);
+}
+HostMemory::~HostMemory() { std::free(data_); }
+
+std::unique_ptr<Memory> HostBackend::allocate(std::size_t bytes) { return std::make_unique<HostMemory>(bytes); }
+
+void HostBackend::copy_in(const TensorView& to, const void* from) {
+  std::memcpy(to.data, from, static_cast<std::size_t>(to.count()) * element_bytes(to.element));
+}
+void HostBackend::copy_out(void* to, const TensorView& from) {
+  std::memcpy(to, from.data, static_cast<std::size_t>(from.count()) * element_bytes(from.element));
+}
+
+void check(bool condition, const char* what) {
+  if (condition) return;
+  std::fprintf(stderr, "trainer: bug: %s\n", what);
+  std::abort();
+}
+
+unsigned DropoutKey::kept(std::uint64_t block) const {
+  // kept when word / 2^32 >= rate
+  const auto threshold = static_cast<std::uint64_t>(std::ceil(rate * 0x1p32));
+  const auto words = arith::philox4x32({static_cast<std::uint32_t>(block), stream, static_cast<std::uint32_t>(step),
+                                        static_cast<std::uint32_t>(step >> 32)},
+                                       {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  unsigned bits = 0;
+  for (unsigned i = 0; i < 4; ++i) bits |= (words[i] >= threshold ? 1U : 0U) << i;
+  return bits;
+}
+
+namespace {
+
+// Value 0..255 of the source at a real position, bilinear; 0 outside.
+double sample_bilinear(const std::uint8_t* image, const nets::Shape& shape, double y, double x, int c) {
+  const double y0 = std::floor(y), x0 = std::floor(x);
+  double sum = 0;
+  for (int dy = 0; dy < 2; ++dy) {
+    for (int dx = 0; dx < 2; ++dx) {
+      const double sy = y0 + dy, sx = x0 + dx;
+      if (sy < 0 || sx < 0 || sy > shape.h - 1 || sx > shape.w - 1) continue;
+      const double weight = (dy == 0 ? 1 - (y - y0) : y - y0) * (dx == 0 ? 1 - (x - x0) : x - x0);
+      const auto position = (static_cast<std::int64_t>(sy) * shape.w + static_cast<std::int64_t>(sx)) * shape.c + c;
+      sum += weight * image[position];
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+template <class Real>
+void load_sample(const TensorView& images, const SampleTransform& t, std::span<const Real> scale,
+                 std::span<const Real> offset, Real* to) {
+  const nets::Shape& shape = images.shape;
+  const auto* image = elements<const std::uint8_t>(images) + t.sample * shape.count();
+  const double centre_y = (shape.h - 1) / 2.0, centre_x = (shape.w - 1) / 2.0;
+  for (int y = 0; y < shape.h; ++y) {
+    for (int x = 0; x < shape.w; ++x, to += shape.c) {
+      const bool cut = y >= t.cut_top && y < t.cut_top + t.cut_height && x >= t.cut_left &&
+                       x < t.cut_left + t.cut_width;
+      const int mirrored = t.flip ? shape.w - 1 - x : x;
+      const int sy = y + t.shift_y, sx = mirrored + t.shift_x;
+      const bool inside = !cut && sy >= 0 && sy < shape.h && sx >= 0 && sx < shape.w;
+      const double ry = y - centre_y, rx = mirrored - centre_x;
+      for (int c = 0; c < shape.c; ++c) {
+        Real pixel = 0;
+        if (t.affine && !cut) {
+          pixel = static_cast<Real>(sample_bilinear(image, shape,
+                                                    t.matrix[0] * ry + t.matrix[1] * rx + centre_y + t.shift_y,
+                                                    t.matrix[2] * ry + t.matrix[3] * rx + centre_x + t.shift_x, c));
+        } else if (inside) {
+          pixel = static_cast<Real>(image[(std::int64_t{sy} * shape.w + sx) * shape.c + c]);
+        }
+        to[c] = pixel * scale[static_cast<std::size_t>(c)] + offset[static_cast<std::size_t>(c)];
+      }
+    }
+  }
+}
+
+template <class Real>
+void expand_preprocess(const nets::Preprocess& preprocess, int channels, std::vector<Real>& scale,
+                       std::vector<Real>& offset) {
+  scale.clear();
+  offset.clear();
+  for (int c = 0; c < channels; ++c) {
+    const double mean = preprocess.mean[preprocess.mean.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    const double deviation = preprocess.std[preprocess.std.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    scale.push_back(static_cast<Real>(preprocess.scale / deviation));
+    offset.push_back(static_cast<Real>(-mean / deviation));
+  }
+}
+
+#define GUARDBIT_INSTANTIATE(Real)                                                                               \
+  template void load_sample<Real>(const TensorView&, const SampleTransform&, std::span<const Real>,              \
+                                  std::span<const Real>, Real*);                                                 \
+  template void expand_preprocess<Real>(const nets::Preprocess&, int, std::vector<Real>&, std::vector<Real>&);
+GUARDBIT_INSTANTIATE(float)
+GUARDBIT_INSTANTIATE(double)
+#undef GUARDBIT_INSTANTIATE
+
+}  // namespace guardbit::trainer
