@@ -197,6 +197,8 @@ void CpuBackend::update(const OptimizerSpec& spec, double weight_decay, double l
       .rate = static_cast<float>(rate),
       .beta1 = static_cast<float>(spec.beta1),
       .beta2 = static_cast<float>(spec.beta2),
+      .take1 = static_cast<float>(1 - spec.beta1),
+      .take2 = static_cast<float>(1 - spec.beta2),
       .correction1 = static_cast<float>(1 / (1 - std::pow(spec.beta1, t))),
       .correction2 = static_cast<float>(1 / (1 - std::pow(spec.beta2, t))),
       .epsilon = static_cast<float>(spec.epsilon),
@@ -212,7 +214,8 @@ void CpuBackend::update(const OptimizerSpec& spec, double weight_decay, double l
 
 void CpuBackend::moving_average(double keep, const TensorView& x, const TensorView& y) {
   for_elements(y.count(), [&](std::int64_t first, std::int64_t count) {
-    kernels::moving_average(count, static_cast<float>(keep), elements<float>(x) + first, elements<float>(y) + first);
+    kernels::moving_average(count, static_cast<float>(keep), static_cast<float>(1 - keep),
+                            elements<float>(x) + first, elements<float>(y) + first);
   });
 }
 

@@ -36,9 +36,9 @@ std::int64_t group_of(const nets::Shape& shape) {
   return group;
 }
 
-// Repeats [C] `group` times at `to`.
+// Repeats [C] `group` times at `to`, which may be where it already stands.
 void widen(std::int64_t group, std::int64_t channels, const float* from, float* to) {
-  for (std::int64_t i = 0; i < group; ++i) std::copy_n(from, channels, to + i * channels);
+  for (std::int64_t i = from == to ? 1 : 0; i < group; ++i) std::copy_n(from, channels, to + i * channels);
 }
 
 // Adds pieces and groups in order: partial [pieces][2][group][C] -> totals for one channel.

@@ -33,8 +33,7 @@ GUARDBIT_CLONES void clamp_backward(Count n, float low, float high, const float*
     dx[i] = inside ? dy[i] : 0.0F;
   }
 }
-GUARDBIT_CLONES void moving_average(Count n, float keep, const float* x, float* y) {
-  const float take = 1.0F - keep;
+GUARDBIT_CLONES void moving_average(Count n, float keep, float take, const float* x, float* y) {
   for (Count i = 0; i < n; ++i) y[i] = keep * y[i] + take * x[i];
 }
 
@@ -53,12 +52,12 @@ GUARDBIT_CLONES void sgd(Count n, const SgdFactors& f, const float* gradient, fl
 }
 
 GUARDBIT_CLONES void adam(Count n, const AdamFactors& f, const float* gradient, float* m, float* v, float* w) {
-  const float keep = 1.0F - f.decay_weight, take1 = 1.0F - f.beta1, take2 = 1.0F - f.beta2;
+  const float keep = 1.0F - f.decay_weight;
   const AdamFactors k = f;
   for (Count i = 0; i < n; ++i) {
     const float g = gradient[i] + k.decay_gradient * w[i];
-    m[i] = k.beta1 * m[i] + take1 * g;
-    v[i] = k.beta2 * v[i] + take2 * g * g;
+    m[i] = k.beta1 * m[i] + k.take1 * g;
+    v[i] = k.beta2 * v[i] + k.take2 * g * g;
     const float first = m[i] * k.correction1, second = v[i] * k.correction2;
     w[i] = w[i] * keep - k.rate * first / (__builtin_sqrtf(second) + k.epsilon);
   }

@@ -17,7 +17,7 @@ double sum_of_squares(Count n, const float* x);
 void clamp(Count n, float low, float high, const float* x, float* y);  // keeps what is not a number
 /// dx = dy where low < y < high, else 0.
 void clamp_backward(Count n, float low, float high, const float* y, const float* dy, float* dx);
-void moving_average(Count n, float keep, const float* x, float* y);
+void moving_average(Count n, float keep, float take, const float* x, float* y);  // y = keep y + take x
 
 struct SgdFactors {
   float rate, decay, momentum;
@@ -25,7 +25,7 @@ struct SgdFactors {
 };
 void sgd(Count n, const SgdFactors& f, const float* gradient, float* m, float* w);  // m may be null
 struct AdamFactors {
-  float rate, beta1, beta2, correction1, correction2, epsilon;
+  float rate, beta1, beta2, take1, take2, correction1, correction2, epsilon;  // take = 1 - beta, from double
   float decay_gradient;  // L2: added to the gradient
   float decay_weight;    // AdamW: w *= 1 - decay_weight before the step
 };
