@@ -74,7 +74,7 @@ struct SampleTransform {
   std::int32_t sample = 0;
   bool flip = false;
   int shift_y = 0, shift_x = 0;
-  bool affine = false;  // bilinear interpolation with `matrix`; otherwise the matrix is the identity
+  bool affine = false;  // bilinear interpolation with `matrix`, rounded to bytes; otherwise the identity
   double matrix[4] = {1, 0, 0, 1};
   int cut_top = 0, cut_left = 0, cut_height = 0, cut_width = 0;  // cutout: filled with byte 0; may stick out
 };
@@ -120,6 +120,7 @@ class Backend {
                                      const TensorView& dweight, const TensorView& dbias) = 0;  // dbias may be absent
 
   // Batch normalization with an activation behind it. The running variance takes the unbiased batch variance.
+  // In backward dx may be dy.
   virtual void batch_norm_train(const nets::BatchNormAttributes& norm, Activation activation, const TensorView& x,
                                 const BatchNormTensors& t, const TensorView& y) = 0;
   virtual void batch_norm_infer(const nets::BatchNormAttributes& norm, Activation activation, const TensorView& x,
@@ -128,7 +129,7 @@ class Backend {
                                    const TensorView& dy, const BatchNormTensors& t, const TensorView& dx,
                                    const TensorView& dgamma, const TensorView& dbeta) = 0;
 
-  // Activations may work in place; backward reads the output: 0 < y (and y < 6 for relu6).
+  // Activations may work in place, forward and backward; backward reads the output: 0 < y (and y < 6 for relu6).
   virtual void activation_forward(Activation activation, const TensorView& x, const TensorView& y) = 0;
   virtual void activation_backward(Activation activation, const TensorView& y, const TensorView& dy,
                                    const TensorView& dx) = 0;

@@ -46,8 +46,8 @@ unsigned DropoutKey::kept(std::uint64_t block) const {
 
 namespace {
 
-// Value 0..255 of the source at a real position, bilinear; 0 outside.
-double sample_bilinear(const std::uint8_t* image, const nets::Shape& shape, double y, double x, int c) {
+// Pixel of the source at a real position, bilinear, rounded; what lies outside is 0.
+std::uint8_t interpolate(const std::uint8_t* image, const nets::Shape& shape, double y, double x, int c) {
   const double y0 = std::floor(y), x0 = std::floor(x);
   double sum = 0;
   for (int dy = 0; dy < 2; ++dy) {
@@ -59,14 +59,25 @@ double sample_bilinear(const std::uint8_t* image, const nets::Shape& shape, doub
       sum += weight * image[position];
     }
   }
-  return sum;
+  return static_cast<std::uint8_t>(std::floor(sum + 0.5));
 }
 
 }  // namespace
 
 template <class Real>
-void load_sample(const TensorView& images, const SampleTransform& t, std::span<const Real> scale,
-                 std::span<const Real> offset, Real* to) {
+std::vector<Real> preprocess_table(const nets::Preprocess& preprocess, int channels) {
+  std::vector<Real> table;
+  for (int c = 0; c < channels; ++c) {
+    const double mean = preprocess.mean[preprocess.mean.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    const double deviation = preprocess.std[preprocess.std.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+    for (int pixel = 0; pixel < 256; ++pixel)
+      table.push_back(static_cast<Real>((pixel * preprocess.scale - mean) / deviation));
+  }
+  return table;
+}
+
+template <class Real>
+void load_sample(const TensorView& images, const SampleTransform& t, std::span<const Real> table, Real* to) {
   const nets::Shape& shape = images.shape;
   const auto* image = elements<const std::uint8_t>(images) + t.sample * shape.count();
   const double centre_y = (shape.h - 1) / 2.0, centre_x = (shape.w - 1) / 2.0;
@@ -79,37 +90,21 @@ void load_sample(const TensorView& images, const SampleTransform& t, std::span<c
       const bool inside = !cut && sy >= 0 && sy < shape.h && sx >= 0 && sx < shape.w;
       const double ry = y - centre_y, rx = mirrored - centre_x;
       for (int c = 0; c < shape.c; ++c) {
-        Real pixel = 0;
-        if (t.affine && !cut) {
-          pixel = static_cast<Real>(sample_bilinear(image, shape,
-                                                    t.matrix[0] * ry + t.matrix[1] * rx + centre_y + t.shift_y,
-                                                    t.matrix[2] * ry + t.matrix[3] * rx + centre_x + t.shift_x, c));
-        } else if (inside) {
-          pixel = static_cast<Real>(image[(std::int64_t{sy} * shape.w + sx) * shape.c + c]);
-        }
-        to[c] = pixel * scale[static_cast<std::size_t>(c)] + offset[static_cast<std::size_t>(c)];
+        std::uint8_t pixel = 0;
+        if (t.affine && !cut)
+          pixel = interpolate(image, shape, t.matrix[0] * ry + t.matrix[1] * rx + centre_y + t.shift_y,
+                              t.matrix[2] * ry + t.matrix[3] * rx + centre_x + t.shift_x, c);
+        else if (inside)
+          pixel = image[(std::int64_t{sy} * shape.w + sx) * shape.c + c];
+        to[c] = table[static_cast<std::size_t>(c * 256 + pixel)];
       }
     }
   }
 }
 
-template <class Real>
-void expand_preprocess(const nets::Preprocess& preprocess, int channels, std::vector<Real>& scale,
-                       std::vector<Real>& offset) {
-  scale.clear();
-  offset.clear();
-  for (int c = 0; c < channels; ++c) {
-    const double mean = preprocess.mean[preprocess.mean.size() == 1 ? 0 : static_cast<std::size_t>(c)];
-    const double deviation = preprocess.std[preprocess.std.size() == 1 ? 0 : static_cast<std::size_t>(c)];
-    scale.push_back(static_cast<Real>(preprocess.scale / deviation));
-    offset.push_back(static_cast<Real>(-mean / deviation));
-  }
-}
-
-#define GUARDBIT_INSTANTIATE(Real)                                                                               \
-  template void load_sample<Real>(const TensorView&, const SampleTransform&, std::span<const Real>,              \
-                                  std::span<const Real>, Real*);                                                 \
-  template void expand_preprocess<Real>(const nets::Preprocess&, int, std::vector<Real>&, std::vector<Real>&);
+#define GUARDBIT_INSTANTIATE(Real)                                                       \
+  template std::vector<Real> preprocess_table<Real>(const nets::Preprocess&, int);       \
+  template void load_sample<Real>(const TensorView&, const SampleTransform&, std::span<const Real>, Real*);
 GUARDBIT_INSTANTIATE(float)
 GUARDBIT_INSTANTIATE(double)
 #undef GUARDBIT_INSTANTIATE

@@ -45,13 +45,13 @@ struct DropoutKey {
   [[nodiscard]] unsigned kept(std::uint64_t block) const;
 };
 
-/// One image of a batch: transform and preprocess. images Byte [N, H, W, C]; to [H, W, C].
+/// Real input of the network for every byte: [C, 256], computed in double and rounded once.
 template <class Real>
-void load_sample(const TensorView& images, const SampleTransform& transform, std::span<const Real> scale,
-                 std::span<const Real> offset, Real* to);
-/// x = pixel * scale[c] + offset[c], from a Preprocess.
+[[nodiscard]] std::vector<Real> preprocess_table(const nets::Preprocess& preprocess, int channels);
+
+/// One image of a batch: transformed (interpolated pixels are rounded to bytes), then looked up in `table`.
+/// images Byte [N, H, W, C]; to [H, W, C].
 template <class Real>
-void expand_preprocess(const nets::Preprocess& preprocess, int channels, std::vector<Real>& scale,
-                       std::vector<Real>& offset);
+void load_sample(const TensorView& images, const SampleTransform& transform, std::span<const Real> table, Real* to);
 
 }  // namespace guardbit::trainer

@@ -24,10 +24,9 @@ void ReferenceBackend::fill(const TensorView& y, double value) {
 void ReferenceBackend::load_batch(const TensorView& images, const TensorView& labels,
                                   std::span<const SampleTransform> transforms, const nets::Preprocess& preprocess,
                                   const TensorView& x, const TensorView& y) {
-  std::vector<double> scale, offset;
-  expand_preprocess<double>(preprocess, images.shape.c, scale, offset);
+  const std::vector<double> table = preprocess_table<double>(preprocess, images.shape.c);
   for (std::size_t i = 0; i < transforms.size(); ++i) {
-    load_sample<double>(images, transforms[i], scale, offset,
+    load_sample<double>(images, transforms[i], table,
                         elements<double>(x) + static_cast<std::int64_t>(i) * images.shape.count());
     elements<std::int32_t>(y)[i] = elements<std::int32_t>(labels)[transforms[i].sample];
   }
