@@ -33,7 +33,10 @@ Parameters::Parameters(Backend& backend, const nets::Network& network, const Par
       const nets::FloatTensor& tensor = network.parameter(spec.name);
       if (tensor.shape != spec.shape || static_cast<std::int64_t>(tensor.data.size()) != tensor.count())
         throw Error("network " + network.name + ": parameter " + spec.name + " has the wrong shape");
-      all_.push_back({.name = spec.name, .shape = spec.shape, .trainable = spec.trainable});
+      Parameter& parameter = all_.emplace_back();
+      parameter.name = spec.name;
+      parameter.shape = spec.shape;
+      parameter.trainable = spec.trainable;
       total += padded(tensor.count());
       if (spec.trainable) trainable += padded(tensor.count());
     }
