@@ -1,0 +1,88 @@
+#include "trainer/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "arith/error.hpp"
+#include "trainer/augment.hpp"
+
+namespace guardbit::trainer {
+namespace {
+
+LearningRate parse(const std::string& text) {
+  const nets::Section section = nets::Section::parse("learning_rate: " + text);
+  LearningRate rate = read_learning_rate(section);
+  section.done();
+  return rate;
+}
+
+TEST(LearningRate, ANumberIsConstant) { EXPECT_EQ(parse("0.25").at(7, 10), 0.25); }
+TEST(LearningRate, WarmUpRisesInALine) {
+  const LearningRate rate = parse("{rate: 1, warm_up: 2, warm_up_factor: 0.5}");
+  EXPECT_DOUBLE_EQ(rate.at(0, 10), 0.5);
+  EXPECT_DOUBLE_EQ(rate.at(1, 10), 0.75);
+  EXPECT_DOUBLE_EQ(rate.at(2, 10), 1);
+}
+TEST(LearningRate, StepsFallAtTheirEpochs) {
+  const LearningRate step = parse("{policy: step, rate: 1, factor: 0.5, epochs: 3}");
+  EXPECT_DOUBLE_EQ(step.at(2.9, 10), 1);
+  EXPECT_DOUBLE_EQ(step.at(3, 10), 0.5);
+  EXPECT_DOUBLE_EQ(step.at(6.5, 10), 0.25);
+  const LearningRate multi = parse("{policy: multi_step, rate: 1, factor: 0.1, milestones: [2, 4]}");
+  EXPECT_DOUBLE_EQ(multi.at(1.99, 10), 1);
+  EXPECT_DOUBLE_EQ(multi.at(2, 10), 0.1);
+  EXPECT_NEAR(multi.at(4, 10), 0.01, 1e-15);
+}
+TEST(LearningRate, ExponentialPolynomialAndCosineReachTheirEnds) {
+  EXPECT_DOUBLE_EQ(parse("{policy: exponential, rate: 1, factor: 0.25, epochs: 2}").at(1, 10), 0.5);
+  EXPECT_DOUBLE_EQ(parse("{policy: polynomial, rate: 2, power: 2}").at(5, 10), 0.5);
+  const LearningRate cosine = parse("{policy: cosine, rate: 2, final: 0.1}");
+  EXPECT_DOUBLE_EQ(cosine.at(0, 10), 2);
+  EXPECT_DOUBLE_EQ(cosine.at(5, 10), 1.1);
+  EXPECT_DOUBLE_EQ(cosine.at(10, 10), 0.2);
+}
+TEST(LearningRate, OneCycleRisesAndFalls) {
+  const LearningRate rate = parse("{policy: one_cycle, rate: 1, rise: 0.25, start: 0.1, final: 0.01}");
+  EXPECT_DOUBLE_EQ(rate.at(0, 8), 0.1);
+  EXPECT_DOUBLE_EQ(rate.at(1, 8), 0.55);
+  EXPECT_DOUBLE_EQ(rate.at(2, 8), 1);
+  EXPECT_DOUBLE_EQ(rate.at(5, 8), 0.505);
+  EXPECT_DOUBLE_EQ(rate.at(8, 8), 0.01);
+}
+TEST(LearningRate, KeysOfOtherPoliciesAreErrors) {
+  EXPECT_THROW(parse("{policy: cosine, rate: 1, milestones: [1]}"), Error);
+  EXPECT_THROW(parse("{policy: cosinus, rate: 1}"), Error);
+  EXPECT_THROW(parse("{policy: cosine}"), Error);
+}
+
+TEST(Augment, OrderIsAPermutationThatDependsOnSeedAndEpoch) {
+  const auto order = shuffled(100, 1, 0);
+  EXPECT_EQ(std::set<std::int32_t>(order.begin(), order.end()).size(), 100U);
+  EXPECT_EQ(*std::max_element(order.begin(), order.end()), 99);
+  EXPECT_EQ(order, shuffled(100, 1, 0));
+  EXPECT_NE(order, shuffled(100, 1, 1));
+  EXPECT_NE(order, shuffled(100, 2, 0));
+}
+TEST(Augment, ChangesStayInTheirRangesAndReachThem) {
+  const Augment augment{.shift = 2, .flip = true, .rotate_degrees = 10, .scale = 0.1, .cutout = 4};
+  std::set<int> shifts;
+  int flips = 0;
+  for (std::int32_t i = 0; i < 400; ++i) {
+    const SampleTransform t = augmented(augment, {28, 28, 1}, i, 1, 3);
+    shifts.insert(t.shift_x);
+    flips += t.flip ? 1 : 0;
+    EXPECT_NEAR(t.matrix[0] * t.matrix[3] - t.matrix[1] * t.matrix[2], 1.03, 0.21);  // 1 / 1.1^2 .. 1 / 0.9^2
+    EXPECT_TRUE(t.cut_top >= -2 && t.cut_top <= 25 && t.cut_height == 4);
+  }
+  EXPECT_EQ(shifts, (std::set<int>{-2, -1, 0, 1, 2}));
+  EXPECT_TRUE(flips > 150 && flips < 250);
+}
+TEST(Augment, NothingAskedForChangesNothing) {
+  const SampleTransform t = augmented({}, {28, 28, 1}, 7, 1, 1);
+  EXPECT_TRUE(t.sample == 7 && !t.flip && !t.affine && t.shift_x == 0 && t.shift_y == 0 && t.cut_height == 0);
+}
+
+}  // namespace
+}  // namespace guardbit::trainer
