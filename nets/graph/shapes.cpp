@@ -113,6 +113,12 @@ Shape pool_shape(const Checker& at) {
   return shape;
 }
 
+// Bounds what loading allocates, and with the bound on outputs keeps MAC counts inside 64 bits.
+void check_weights(const Checker& at, int outputs, std::int64_t window_taps, std::int64_t depth) {
+  const double count = static_cast<double>(outputs) * static_cast<double>(window_taps) * static_cast<double>(depth);
+  if (count > std::numeric_limits<std::int32_t>::max()) at.fail("has {} weights, allowed: at most 2^31 - 1", count);
+}
+
 Shape conv_shape(const Checker& at) {
   const auto& conv = at.attributes<ConvAttributes>();
   at.range("channels", conv.channels, 1, kMaxSide);
@@ -123,6 +129,8 @@ Shape conv_shape(const Checker& at) {
             conv.channels);
   }
   Shape shape = slide(at, conv.window);
+  check_weights(at, conv.channels, std::int64_t{conv.window.kernel_h} * conv.window.kernel_w,
+                in_channels / conv.groups);
   shape.c = conv.channels;
   return shape;
 }
@@ -131,6 +139,7 @@ Shape fully_connected_shape(const Checker& at) {
   const auto& conv = at.attributes<ConvAttributes>();
   at.range("channels", conv.channels, 1, kMaxSide);
   if (conv.window != Window{} || conv.groups != 1) at.fail("has a window or groups, allowed: 1x1 and one group");
+  check_weights(at, conv.channels, 1, at.input().count());
   return {1, 1, conv.channels};
 }
 

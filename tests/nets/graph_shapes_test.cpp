@@ -98,6 +98,8 @@ TEST(ShapeErrors, NameTheNodeWhatWasFoundAndWhatIsAllowed) {
             "network n: node x (relu): input 1 of node 1, allowed: earlier nodes (topological order)");
   EXPECT_EQ(error_after({4, 4, 3}, Op::Dropout, DropoutAttributes{1.0}),
             "network n: node x (dropout): rate is 1, allowed 0 up to, not including, 1");
+  EXPECT_EQ(error_after({1000, 1000, 3}, Op::FullyConnected, ConvAttributes{{}, 1000, 1, true}),
+            "network n: node x (fully_connected): has 3000000000 weights, allowed: at most 2^31 - 1");
   EXPECT_EQ(error_after({0, 4, 3}, Op::Relu, {}),
             "network n: node input (input): its output would have shape [0, 4, 3], allowed: sides of 1 to 1048576 and "
             "at most 2^31 - 1 elements");
