@@ -1,0 +1,49 @@
+// CifarNet, one image on the 16x16 machine: both engines agree with each other and with the fast engine at real sizes,
+// and say how long they took (printed, not judged).
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "nets/engines/compare.hpp"
+#include "sim/simulator.hpp"
+#include "tests/sim/chain_network.hpp"
+
+namespace guardbit::sim {
+namespace {
+
+nets::RunResult timed(nets::Engine& engine, const tests::Chain& chain, const Machine& machine) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto result = engine.run(chain.network(), accumulations(machine, chain.network()), chain.input(1), {});
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  std::printf("  %-6s %s step %d: %.3f s\n", engine.name().c_str(),
+              arith::to_string(machine.numerics.accumulator.format).c_str(), machine.numerics.accumulator.step,
+              seconds.count());
+  return result;
+}
+
+void compare_on_cifarnet(const char* format, int step) {
+  const tests::Chain chain = tests::cifarnet_chain();
+  Machine machine;
+  machine.numerics.accumulator = {arith::parse_format(format), step};
+  const auto fast = timed(*nets::make_fast_engine(), chain, machine);
+  const auto tile = timed(*make_tile_engine(machine), chain, machine);
+  const auto array = timed(*make_array_engine(machine), chain, machine);
+  std::uint64_t macs = 0;
+  for (std::size_t i = 0; i < tile.layers.size(); ++i) {
+    EXPECT_EQ(fast.layers[i].codes, tile.layers[i].codes);
+    EXPECT_EQ(fast.layers[i].codes, array.layers[i].codes);
+    EXPECT_EQ(fast.layers[i].accumulation, tile.layers[i].accumulation);
+    EXPECT_EQ(fast.layers[i].accumulation, array.layers[i].accumulation);
+    EXPECT_EQ(*tile.layers[i].cost, *array.layers[i].cost);
+    macs += tile.layers[i].cost->useful_macs;
+  }
+  EXPECT_EQ(macs, 174301824U);
+}
+
+TEST(CifarNet, WrappingAt32Bits) { compare_on_cifarnet("int<32,WRAP>", 1); }
+TEST(CifarNet, SaturatingAt16Bits) { compare_on_cifarnet("int<16,SAT>", 1); }
+TEST(CifarNet, WrappingAt20BitsInGroupsOf4) { compare_on_cifarnet("int<20,WRAP>", 4); }
+
+}  // namespace
+}  // namespace guardbit::sim
