@@ -5,14 +5,24 @@
 
 namespace guardbit::arith {
 
+namespace {
+
+// The fastest tile that can do it.
+std::unique_ptr<AccumulatorTile::State> make_tile(int rows, int cols, const Accumulation& accumulation) {
+  if (accumulation.psum) {
+    auto inner = make_tile(rows, cols, {.accumulator = *accumulation.psum, .psum = std::nullopt, .fold = 0});
+    return detail::make_psum_tile(rows, cols, accumulation, std::move(inner));
+  }
+  auto lanes = detail::make_lane_tile(rows, cols, accumulation, detail::best_isa());
+  return lanes != nullptr ? std::move(lanes) : detail::make_general_tile(rows, cols, accumulation);
+}
+
+}  // namespace
+
 AccumulatorTile::AccumulatorTile(int rows, int cols, const Accumulation& accumulation) : state_(nullptr) {
   check_accumulation(accumulation, "accumulator tile");
   detail::require(rows >= 0 && cols >= 0);
-  auto state = detail::make_lane_tile(rows, cols, accumulation, detail::best_isa());
-  if (state == nullptr) {
-    state = detail::make_general_tile(rows, cols, accumulation);
-  }
-  state_ = state.release();
+  state_ = make_tile(rows, cols, accumulation).release();
 }
 
 AccumulatorTile::~AccumulatorTile() { delete state_; }

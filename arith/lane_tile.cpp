@@ -11,6 +11,7 @@
 #include <limits>
 #include <vector>
 
+#include "arith/detail/lane_arrays.hpp"
 #include "arith/detail/tile_state.hpp"
 #include "arith/overflow.hpp"
 
@@ -22,32 +23,6 @@ constexpr std::int64_t kBound32 = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
 std::int64_t magnitude(std::int64_t value) { return value < 0 ? -value : value; }
-
-// State of all outputs with lanes of type T: [rows, blocks, kLanes].
-template <typename T>
-struct LaneArrays {
-  std::vector<T> value;  // meaningful where the row has diverged
-  std::vector<T> exact;
-  T exact_min[kLanes];
-  T exact_max[kLanes];
-
-  void resize(std::size_t lanes) {
-    value.resize(lanes);
-    exact.resize(lanes);
-  }
-  void clear_range() {
-    std::fill_n(exact_min, kLanes, std::numeric_limits<T>::max());
-    std::fill_n(exact_max, kLanes, std::numeric_limits<T>::min());
-  }
-};
-
-struct First {
-  int row = std::numeric_limits<int>::max();
-  int col = 0;
-  std::int64_t narrowing = 0;
-  [[nodiscard]] bool none() const { return row == std::numeric_limits<int>::max(); }
-  [[nodiscard]] bool after(int r, int c) const { return r < row || (r == row && c < col); }
-};
 
 class LaneTile final : public AccumulatorTile::State {
  public:
@@ -134,6 +109,18 @@ class LaneTile final : public AccumulatorTile::State {
     evidence.accumulator.merge(counts);
   }
 
+  void exact_sums(std::int64_t* out) const override {
+    for (int row = 0; row < rows_; ++row) {
+      const auto lane = static_cast<std::int64_t>(lane_of(row, 0));
+      std::int64_t* to = out + std::int64_t{row} * cols_;
+      if (is_wide_) {
+        std::copy_n(wide_.exact.begin() + lane, cols_, to);
+      } else {
+        std::copy_n(narrow_.exact.begin() + lane, cols_, to);
+      }
+    }
+  }
+
  private:
   // A part of a call in which only the step cuts groups.
   struct Segment {
@@ -152,7 +139,7 @@ class LaneTile final : public AccumulatorTile::State {
 
   [[nodiscard]] int lanes_in(int block) const { return std::min(kLanes, cols_ - block * kLanes); }
 
-  // The column of a lane; lanes beyond the last column repeat it, so that they add nothing to the range.
+  // The column whose initial value a lane takes; lanes beyond the last column repeat it: nothing new for the range.
   [[nodiscard]] int column_of(int block, int lane) const { return std::min(block * kLanes + lane, cols_ - 1); }
 
   template <typename T>
@@ -193,7 +180,7 @@ class LaneTile final : public AccumulatorTile::State {
           bound = std::max(bound, from[i] < 0 ? -from[i] : from[i]);
         }
         for (int i = used; i < kLanes; ++i) {
-          to[i] = from[used - 1];
+          to[i] = 0;  // these lanes keep the initial value of the last column
         }
         auto& row_bound = rhs_bound_[static_cast<std::size_t>(k)];
         row_bound = std::max(row_bound, bound);

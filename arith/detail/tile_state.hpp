@@ -18,17 +18,23 @@ struct AccumulatorTile::State {
                           std::int64_t rhs_stride, int depth) = 0;
   virtual void finish(std::int64_t* out, std::int64_t out_stride, std::int64_t first_output, std::int64_t row_step,
                       AccumulationEvidence& evidence) = 0;
+  virtual void exact_sums(std::int64_t* out) const = 0;  // [rows, cols], dense
 };
 
 namespace detail {
 
-// Any accumulation, one group of one row at a time.
+// Any accumulation without psum, one group of one row at a time.
 [[nodiscard]] std::unique_ptr<AccumulatorTile::State> make_general_tile(int rows, int cols,
                                                                         const Accumulation& accumulation);
 
 // SAT, SAT_SYM and WRAP up to 48 bits without psum, in vector lanes; null for any other accumulation.
 [[nodiscard]] std::unique_ptr<AccumulatorTile::State> make_lane_tile(int rows, int cols,
                                                                      const Accumulation& accumulation, Isa isa);
+
+// With psum; `inner` accumulates one fold: any tile of the same size for {accumulator = psum}, without folds.
+[[nodiscard]] std::unique_ptr<AccumulatorTile::State> make_psum_tile(int rows, int cols,
+                                                                     const Accumulation& accumulation,
+                                                                     std::unique_ptr<AccumulatorTile::State> inner);
 
 // Products after which a call may end: all but the last call must be whole folds. Without folds a whole number of
 // groups is as good; 0: the reduction must come in one call.

@@ -131,12 +131,17 @@ std::vector<std::pair<std::string, Tile>> all_tiles(const Problem& p) {
   const int rows = p.rows + 1;
   const int cols = p.cols + 2;
   std::vector<std::pair<std::string, Tile>> tiles;
-  tiles.emplace_back("general", detail::make_general_tile(rows, cols, p.accumulation));
+  // With psum, the tiles are those of its folds.
+  const Accumulation& whole = p.accumulation;
+  const Accumulation simple_part = whole.psum ? Accumulation{.accumulator = *whole.psum, .psum = {}, .fold = 0} : whole;
+  const auto add = [&](const std::string& name, Tile tile) {
+    if (tile && whole.psum) tile = detail::make_psum_tile(rows, cols, whole, std::move(tile));
+    if (tile) tiles.emplace_back(name, std::move(tile));
+  };
+  add("general", detail::make_general_tile(rows, cols, simple_part));
   for (const auto isa : {detail::Isa::Baseline, detail::Isa::Avx2, detail::Isa::Avx512}) {
-    if (isa <= detail::best_isa()) {
-      Tile tile = detail::make_lane_tile(rows, cols, p.accumulation, isa);
-      if (tile) tiles.emplace_back("lanes " + std::to_string(static_cast<int>(isa)), std::move(tile));
-    }
+    if (isa > detail::best_isa()) continue;
+    add("lanes " + std::to_string(static_cast<int>(isa)), detail::make_lane_tile(rows, cols, simple_part, isa));
   }
   return tiles;
 }
@@ -273,6 +278,39 @@ TEST(AccumulatorTile, IsMovableAndReusable) {
     EXPECT_EQ(evidence.accumulator.outputs, 4U);
     EXPECT_TRUE((evidence.accumulator.first == FirstOverflow{2, 1}));
     EXPECT_TRUE((evidence.exact == Range{-10, 430}));
+  }
+}
+
+TEST(AccumulatorTile, ASpoiledRowStaysSpoiledWhenItsExactSumIsSmallAgain) {
+  AccumulatorTile tile(1, 1, simple(8, Overflow::SAT));
+  tile.reset(1, 1, {});
+  const std::vector<std::int32_t> lhs{1, 1, -1, -1, 1};
+  const std::vector<std::int32_t> rhs{100, 100, 100, 100, 1};
+  tile.accumulate(lhs.data(), 5, rhs.data(), 1, 2);          // 127, exactly 200
+  tile.accumulate(lhs.data() + 2, 5, rhs.data() + 2, 1, 2);  // -73, exactly 0
+  tile.accumulate(lhs.data() + 4, 5, rhs.data() + 4, 1, 1);  // cannot overflow from 0
+  std::int64_t out = 0;
+  AccumulationEvidence evidence;
+  tile.finish(&out, 1, 0, 1, evidence);
+  EXPECT_EQ(out, -72);
+  EXPECT_EQ(evidence.accumulator.count, 1U);
+  EXPECT_EQ(evidence.accumulator.harmful, 1U);
+  EXPECT_TRUE((evidence.exact == Range{0, 200}));
+}
+
+TEST(AccumulatorTile, TheProofLooksAtEveryColumn) {
+  for (int hot = 0; hot < 40; ++hot) {
+    AccumulatorTile tile(1, 40, simple(8, Overflow::SAT));
+    tile.reset(1, 40, {});
+    const std::int32_t lhs = 1;
+    std::vector<std::int32_t> rhs(40, 1);
+    rhs[static_cast<std::size_t>(hot)] = -1000;
+    tile.accumulate(&lhs, 1, rhs.data(), 40, 1);
+    std::vector<std::int64_t> out(40);
+    AccumulationEvidence evidence;
+    tile.finish(out.data(), 40, 0, 40, evidence);
+    EXPECT_EQ(out[static_cast<std::size_t>(hot)], -128);
+    EXPECT_TRUE((evidence.accumulator.first == FirstOverflow{hot, 1}));
   }
 }
 

@@ -167,6 +167,15 @@ TEST(Presets, SingleAndDoubleRoundingDisagreeAsOftenAsPublished) {
   EXPECT_NEAR(different / 20000.0, 0.25, 0.015);
 }
 
+TEST(Presets, TheDoubleFormSaturatesBetweenItsRoundings) {
+  OutputSpec spec = spec_of(4.0);
+  spec.zero_point = -5;
+  const StageList stages = tflite_double(spec);
+  StageCounts counts{.changed = std::vector<std::uint64_t>(stages.size())};
+  EXPECT_EQ(apply_stages(stages, 1 << 30, 0, counts), INT32_MAX - 5);
+  EXPECT_EQ(counts.changed[3], 1U);
+}
+
 TEST(Presets, ClampTheSingleFormAtShift30) {
   EXPECT_EQ(run_stages(tflite_single(spec_of(0x1p40)), 1), 1 << 30);
 }
