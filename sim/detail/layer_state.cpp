@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "arith/error.hpp"
+#include "arith/int128.hpp"
 #include "sim/mapping.hpp"
 
 namespace guardbit::sim {
@@ -24,6 +26,8 @@ std::vector<std::int32_t> dram_weights(const nets::IntegerLayer& layer, const Ge
   return weights;
 }
 
+constexpr arith::int128 kLargestSum = arith::int128{1} << 62;  // what the accumulator kernels are defined for
+
 // Bound on every exact sum of the layer: sum of |w| times the largest |x - zero point|, per output channel.
 void bound_sums(LayerState& state, const nets::TensorFormat& input) {
   const auto low = static_cast<std::int64_t>(input.format.min_code()) - input.zero_point;
@@ -36,7 +40,13 @@ void bound_sums(LayerState& state, const nets::TensorFormat& input) {
       sum += std::abs(std::int64_t{state.layer->weight.data[channel * depth + k]});
     }
     state.group_magnitude = std::max(state.group_magnitude, sum * largest);
-    state.magnitude = std::max(state.magnitude, sum * largest + std::abs(state.bias[channel]));
+    const arith::int128 bias = state.bias[channel];
+    const arith::int128 magnitude = arith::int128{sum} * largest + (bias < 0 ? -bias : bias);
+    if (magnitude >= kLargestSum) {
+      throw Error("layer " + state.layer->name + ": found sums of up to 2^62 or more in output channel " +
+                  std::to_string(channel) + ", allowed less than 2^62");
+    }
+    state.magnitude = std::max(state.magnitude, static_cast<std::int64_t>(magnitude));
   }
 }
 

@@ -17,67 +17,62 @@ constexpr std::size_t kLanes = 16;  // columns are padded to whole vectors
 template <class T>
 using View = typename PeGrid<T>::View;
 
+// The overflow mode's answer for `sum`; the sum itself when it did not overflow.
 template <class T, PeMode M>
-[[gnu::always_inline]] inline T narrowed(T sum, bool overflowed, const PeRules& rules) {
+[[gnu::always_inline]] inline T narrowed(T sum, T overflowed, T low, T high, int width) {
   if constexpr (M == PeMode::Saturate) {
-    const T low = static_cast<T>(rules.low), high = static_cast<T>(rules.high);
-    return sum < low ? low : (sum > high ? high : sum);
+    const T raised = sum < low ? low : sum;
+    return raised > high ? high : raised;
   } else if constexpr (M == PeMode::Zero) {
-    return overflowed ? T(0) : sum;
+    return overflowed != 0 ? T(0) : sum;
   } else if constexpr (M == PeMode::WrapSigned) {
-    const int shift = static_cast<int>(sizeof(T) * 8) - rules.format.width;
+    const int shift = static_cast<int>(sizeof(T) * 8) - width;
     return static_cast<T>(static_cast<std::make_unsigned_t<T>>(sum) << shift) >> shift;
-  } else if constexpr (M == PeMode::WrapUnsigned) {
-    return sum & static_cast<T>(rules.high);
   } else {
-    return overflowed ? static_cast<T>(arith::fit(sum, rules.format).value) : sum;
+    static_assert(M == PeMode::WrapUnsigned);
+    return sum & high;
   }
 }
 
-// acc' = narrow(acc + term) for one PE, with evidence.
+// acc' = narrow(acc + term) for one PE, with evidence. Without branches, except in General, so that it vectorizes.
 template <class T, PeMode M>
 [[gnu::always_inline]] inline void narrow_sum(T above, T term, T first_above, T narrowing, const PeRules& rules,
-                                              T& acc, T& first, T& count) {
-  bool overflowed = false;
+                                              T low, T high, T& acc, T& first, T& count) {
+  T overflowed = 0;
   if constexpr (M == PeMode::General) {
     T sum = 0;
     if (__builtin_add_overflow(above, term, &sum)) {  // only where the format has 63 bits or more
-      overflowed = true;
+      overflowed = 1;
       acc = static_cast<T>(arith::fit(arith::int128{above} + term, rules.format).value);
     } else {
-      overflowed = sum < static_cast<T>(rules.low) || sum > static_cast<T>(rules.high);
-      acc = narrowed<T, M>(sum, overflowed, rules);
+      overflowed = sum < low || sum > high ? 1 : 0;
+      acc = overflowed != 0 ? static_cast<T>(arith::fit(sum, rules.format).value) : sum;
     }
   } else {
     const T sum = above + term;
-    overflowed = (sum < static_cast<T>(rules.low)) | (sum > static_cast<T>(rules.high));
-    acc = narrowed<T, M>(sum, overflowed, rules);
+    overflowed = static_cast<T>(sum < low) | static_cast<T>(sum > high);
+    acc = narrowed<T, M>(sum, overflowed, low, high, rules.format.width);
   }
-  count += overflowed ? T(1) : T(0);
-  const T mine = overflowed ? narrowing : PeGrid<T>::kNoOverflow;
+  count += overflowed;
+  const T mine = overflowed != 0 ? narrowing : PeGrid<T>::kNoOverflow;
   first = first_above < mine ? first_above : mine;
 }
 
-template <class T, PeMode M>
-[[gnu::always_inline]] inline void step_row(const View<T>& v, std::size_t r, bool tree_row, bool group_end,
-                                            T narrowing) {
+// One row of PEs. Tree: the row belongs to an adder-tree group of more than one row.
+template <class T, PeMode M, bool Tree>
+[[gnu::always_inline]] inline void step_row(const View<T>& v, std::size_t r, bool group_end, T narrowing) {
   const PeRules& rules = *v.rules;
   const std::size_t n = v.stride, above = r * n, below = above + n;
-  const T* __restrict x = v.x + r * v.x_stride;
-  T* __restrict next_x = v.next_x + r * v.x_stride + 1;
-  const T* __restrict w = v.weights + above;
-  const T* __restrict acc = v.acc + above;
-  const T* __restrict exact = v.exact + above;
-  const T* __restrict tree = v.tree + above;
-  const T* __restrict first = v.first + above;
-  T* __restrict next_acc = v.next_acc + below;
-  T* __restrict next_exact = v.next_exact + below;
-  T* __restrict next_tree = v.next_tree + below;
-  T* __restrict next_first = v.next_first + below;
-  T* __restrict count = v.count;
-  T* __restrict low = v.min;
-  T* __restrict high = v.max;
-  if (!group_end) {
+  const T low = static_cast<T>(rules.low), high = static_cast<T>(rules.high);
+  const T *x = v.x + r * v.x_stride, *w = v.weights + above;
+  const T *acc = v.acc + above, *exact = v.exact + above, *tree = v.tree + above, *first = v.first + above;
+  T *next_x = v.next_x + r * v.x_stride + 1;
+  T *next_acc = v.next_acc + below, *next_exact = v.next_exact + below, *next_tree = v.next_tree + below,
+    *next_first = v.next_first + below;
+  T *count = v.count, *least = v.min, *most = v.max;
+  if (Tree && !group_end) {
+    // No two of these arrays overlap: registers of this cycle are read, those of the next are written.
+#pragma GCC ivdep
     for (std::size_t c = 0; c < n; ++c) {
       const T product = w[c] * x[c];
       next_x[c] = x[c];
@@ -90,42 +85,49 @@ template <class T, PeMode M>
     }
     return;
   }
+#pragma GCC ivdep
   for (std::size_t c = 0; c < n; ++c) {
     const T product = w[c] * x[c];
     const T sum = exact[c] + product;
     next_x[c] = x[c];
     next_exact[c] = sum;
-    low[c] = sum < low[c] ? sum : low[c];
-    high[c] = sum > high[c] ? sum : high[c];
+    least[c] = sum < least[c] ? sum : least[c];
+    most[c] = sum > most[c] ? sum : most[c];
     if constexpr (M != PeMode::None) {
-      if (tree_row) {
-        narrow_sum<T, M>(acc[c], tree[c] + product, first[c], narrowing, rules, next_acc[c], next_first[c], count[c]);
-      } else {
-        narrow_sum<T, M>(acc[c], product, first[c], narrowing, rules, next_acc[c], next_first[c], count[c]);
-      }
+      const T term = Tree ? tree[c] + product : product;
+      T new_acc = 0, new_first = 0, new_count = count[c];
+      narrow_sum<T, M>(acc[c], term, first[c], narrowing, rules, low, high, new_acc, new_first, new_count);
+      next_acc[c] = new_acc;
+      next_first[c] = new_first;
+      count[c] = new_count;
     }
   }
-  if (tree_row) {
+  if constexpr (Tree) {
     std::fill_n(next_tree, n, T(0));
+  }
+}
+
+template <class T, PeMode M, bool Tree>
+[[gnu::always_inline]] inline void step_rows(const View<T>& v, int step) {
+  T narrowing = static_cast<T>(v.narrowing);
+  int in_group = 0;
+  for (int r = 0; r < v.rows; ++r) {
+    const bool group_end = ++in_group == step || r + 1 == v.rows;
+    step_row<T, M, Tree>(v, static_cast<std::size_t>(r), group_end, narrowing);
+    if (group_end) {
+      ++narrowing;
+      in_group = 0;
+    }
   }
 }
 
 template <class T, PeMode M>
 [[gnu::always_inline]] inline void step_rows(const View<T>& v) {
   const int step = v.rules->step == 0 ? v.rows : v.rules->step;
-  T narrowing = static_cast<T>(v.narrowing);
-  int in_group = 0;
-  for (int r = 0; r < v.rows; ++r) {
-    const bool group_end = ++in_group == step || r + 1 == v.rows;
-    if (step == 1) {
-      step_row<T, M>(v, static_cast<std::size_t>(r), false, true, narrowing);
-    } else {
-      step_row<T, M>(v, static_cast<std::size_t>(r), true, group_end, narrowing);
-    }
-    if (group_end) {
-      ++narrowing;
-      in_group = 0;
-    }
+  if (step == 1) {
+    step_rows<T, M, false>(v, 1);
+  } else {
+    step_rows<T, M, true>(v, step);
   }
 }
 

@@ -2,11 +2,15 @@
 // machines. GUARDBIT_SIM_SEED=S repeats one case of EnginesAgree.OnRandomNetworksAndMachines.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <map>
 
 #include "nets/engines/compare.hpp"
 #include "sim/mapping.hpp"
 #include "sim/simulator.hpp"
+#include "tests/sim/chain_network.hpp"
 #include "tests/sim/random_machine.hpp"
 #include "tests/support/random_network.hpp"
 
@@ -92,6 +96,118 @@ TEST(EnginesAgree, OnRandomNetworksAndMachines) {
     EXPECT_GT(seen.padded, 1000U);
     EXPECT_GT(seen.tiles, 100U);
   }
+}
+
+// Arrays wider than a vector of the host and deeper than a layer, on one machine after another in one process.
+TEST(EnginesAgree, OnArraysOfManySizes) {
+  const tests::Chain chain = [] {
+    tests::Chain layers(9, 11, 5);
+    layers.conv(37, 3, 2, 1, 1, true, 9).conv(37, 3, 1, 1, 37, true, 6).add(1).conv(50, 1, 1, 0, 1, false, 9);
+    return layers;
+  }();
+  const auto input = chain.input(2);
+  nets::RunOptions options;
+  options.keep_accumulators = true;
+  constexpr std::array<std::array<int, 2>, 6> kSizes{{{16, 16}, {1, 40}, {40, 1}, {20, 33}, {128, 128}, {7, 17}}};
+  for (const auto& [rows, columns] : kSizes) {
+    for (const char* format : {"int<12,SAT>", "int<14,WRAP>", "int<34,SAT>"}) {
+      SCOPED_TRACE(testing::Message() << rows << " x " << columns << " " << format);
+      Machine machine;
+      machine.array = {.rows = rows, .columns = columns};
+      machine.numerics.accumulator.format = arith::parse_format(format);
+      const auto numbers = accumulations(machine, chain.network());
+      const RunResult reference = nets::make_reference_engine()->run(chain.network(), numbers, input, options);
+      const RunResult tile = make_tile_engine(machine)->run(chain.network(), numbers, input, options);
+      const RunResult array = make_array_engine(machine)->run(chain.network(), numbers, input, options);
+      expect_same_values(chain.network(), reference, tile);
+      expect_same_values(chain.network(), reference, array);
+      expect_same_cost(chain.network(), tile, array);
+    }
+  }
+}
+
+// Collects what the simulator says and checks it as it comes.
+class Listener : public Observer {
+ public:
+  void begin_layer(std::int64_t image, int layer, std::uint64_t cycle) override {
+    EXPECT_GE(cycle, cycle_);
+    cycle_ = cycle;
+    image_ = image;
+    layer_ = layer;
+  }
+  void end_layer(std::int64_t image, int layer, std::uint64_t cycle) override {
+    EXPECT_EQ(image, image_);
+    EXPECT_EQ(layer, layer_);
+    cycles_[layer] += cycle - cycle_;
+    cycle_ = cycle;
+  }
+  void begin_command(const Command& command, int index, std::uint64_t cycle) override {
+    EXPECT_GE(cycle, cycle_);
+    EXPECT_TRUE(running_.emplace(index, command.unit()).second);
+  }
+  void end_command(const Command&, int index, std::uint64_t) override { EXPECT_EQ(running_.erase(index), 1U); }
+  void fold(const FoldValues& values) override {
+    const auto depth = static_cast<std::size_t>(values.fold.k.size()), columns = static_cast<std::size_t>(values.fold.n.size());
+    const auto pixels = static_cast<std::size_t>(values.fold.pixels());
+    ASSERT_EQ(values.activations.size(), pixels * depth);
+    ASSERT_EQ(values.weights.size(), depth * columns);
+    ASSERT_EQ(values.accumulators.size(), values.fold.last ? pixels * columns : 0);
+    sums_.resize(pixels * columns);
+    for (std::size_t at = 0; at < sums_.size(); ++at) {
+      sums_[at] = values.fold.first ? 0 : sums_[at];
+      for (std::size_t k = 0; k < depth; ++k) {
+        sums_[at] += std::int64_t{values.activations[at / columns * depth + k]} * values.weights[k * columns + at % columns];
+      }
+    }
+    if (values.fold.last) {
+      EXPECT_TRUE(std::equal(sums_.begin(), sums_.end(), values.accumulators.begin(), values.accumulators.end()));
+    }
+    ++folds_;
+  }
+
+  std::map<int, std::uint64_t> cycles_;
+  std::map<int, Unit> running_;
+  int folds_ = 0;
+
+ private:
+  std::uint64_t cycle_ = 0;
+  std::int64_t image_ = -1;
+  int layer_ = -1;
+  std::vector<std::int64_t> sums_;
+};
+
+TEST(Observer, SeesEveryCommandAndTheValuesOfEveryFold) {
+  const tests::Chain chain = tests::Chain(6, 6, 5).conv(9, 3).max_pool(2, 2).conv(4, 2);
+  Machine machine;
+  machine.array = {.rows = 4, .columns = 4};
+  machine.scratchpads.accumulator_bytes = 64;  // tiles of 2 pixels
+  for (const bool array : {false, true}) {
+    Listener listener;
+    const auto engine = array ? make_array_engine(machine, &listener) : make_tile_engine(machine, &listener);
+    const RunResult result =
+        engine->run(chain.network(), accumulations(machine, chain.network()), chain.input(2), {});
+    EXPECT_TRUE(listener.running_.empty());
+    // conv1: 12 k folds x 3 n folds x 8 tiles (4 rows of 4 pixels in twos); conv3: 9 k folds, 1 n fold, 1 tile.
+    EXPECT_EQ(listener.folds_, 2 * (12 * 3 * 8 + 9));
+    for (const int layer : {1, 2, 3}) {
+      EXPECT_EQ(listener.cycles_[layer], result.layers[static_cast<std::size_t>(layer)].cost->cycles);
+    }
+  }
+}
+
+TEST(Engines, GiveTheSameBytesTwice) {
+  const tests::RandomCase random = tests::random_case(17);
+  const Machine machine = tests::random_machine(17, random.network);
+  const auto numbers = accumulations(machine, random.network);
+  const auto engine = make_tile_engine(machine);
+  const RunResult once = engine->run(random.network, numbers, random.input, {});
+  (void)make_array_engine(tests::random_machine(18, random.network))
+      ->run(random.network, accumulations(tests::random_machine(18, random.network), random.network), random.input, {});
+  nets::RunOptions options;
+  options.threads = 3;
+  const RunResult twice = engine->run(random.network, numbers, random.input, options);
+  expect_same_values(random.network, once, twice);
+  expect_same_cost(random.network, once, twice);
 }
 
 }  // namespace
