@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "nets/engines/fast_ops.hpp"
-#include "nets/engines/parallel.hpp"
+#include "nets/quantize/parallel.hpp"
 #include "nets/quantize/conv_shape.hpp"
 
 namespace guardbit::nets::fast {

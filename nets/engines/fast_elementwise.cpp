@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "nets/engines/fast_ops.hpp"
-#include "nets/engines/parallel.hpp"
+#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets::fast {
 namespace {

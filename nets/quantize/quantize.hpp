@@ -1,0 +1,30 @@
+// Float network -> integer network.
+//
+// Batch norm is folded; dropout and a final softmax are removed; relu and relu6 become part of the convolution, fully
+// connected layer or addition before them when nobody else reads that. Pooling, padding and flattening keep the format
+// of their input. A batch norm that cannot be folded becomes a depthwise 1x1 convolution.
+#pragma once
+
+#include "nets/graph/network.hpp"
+#include "nets/quantize/integer_network.hpp"
+#include "nets/quantize/quantize_options.hpp"
+
+namespace guardbit::nets {
+
+struct Quantized {
+  Network folded;  // the float reference; IntegerLayer::float_node is an index into its nodes
+  IntegerNetwork network;
+};
+
+// Batch norm folded, dropout and final softmax gone: what quantize() converts.
+[[nodiscard]] Network prepare_float(const Network& network);
+
+// images: calibration images [N, H, W, C], preprocessed. Uses the first options.images of them.
+[[nodiscard]] Quantized quantize(const Network& network, const FloatTensor& images, const QuantizeOptions& options,
+                                 int threads = 1);
+
+// As above, from statistics of all nodes of a prepared network (to try several options on one calibration).
+[[nodiscard]] IntegerNetwork convert(const Network& folded, const std::vector<TensorStatistics>& statistics,
+                                     const QuantizeOptions& options);
+
+}  // namespace guardbit::nets
