@@ -60,8 +60,8 @@ void check_float_nodes(const Bundle& bundle) {
     if (layer.float_node < 0) continue;
     if (layer.float_node >= static_cast<int>(bundle.folded.nodes.size()) ||
         bundle.folded.node(layer.float_node).shape.count() != layer.shape.count()) {
-      throw Error(fmt::format("layer {}: float_node {} does not exist or has another shape", layer.name,
-                              layer.float_node));
+      throw Error(
+          fmt::format("layer {}: float_node {} does not exist or has another shape", layer.name, layer.float_node));
     }
   }
 }

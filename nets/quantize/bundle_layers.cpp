@@ -25,7 +25,8 @@ class Sink final : public ParameterSink {
   std::string put(const std::string& name, const std::vector<std::int64_t>& values) override {
     const std::vector<std::int64_t> shape{static_cast<std::int64_t>(values.size())};
     const bool small = std::all_of(values.begin(), values.end(), [](auto v) { return v >= INT8_MIN && v <= INT8_MAX; });
-    const bool medium = std::all_of(values.begin(), values.end(), [](auto v) { return v >= INT32_MIN && v <= INT32_MAX; });
+    const bool medium =
+        std::all_of(values.begin(), values.end(), [](auto v) { return v >= INT32_MIN && v <= INT32_MAX; });
     tensors_.emplace_back(name, small    ? converted<std::int8_t>(shape, values)
                                 : medium ? converted<std::int32_t>(shape, values)
                                          : Array::from(shape, values));
@@ -107,7 +108,8 @@ void take_weights(IntegerLayer& layer, const Section& section, Source& source) {
   const Array& weight = source.need(layer.name + ".weight");
   layer.weight.shape = weight.shape;
   layer.weight.data = weight.to_int32(source.where(layer.name + ".weight"));
-  if (const Array* bias = source.find(layer.name + ".bias")) layer.bias = bias->to_int64(source.where(layer.name + ".bias"));
+  if (const Array* bias = source.find(layer.name + ".bias"))
+    layer.bias = bias->to_int64(source.where(layer.name + ".bias"));
   layer.weight_scales = source.doubles(layer.name + ".weight_scales");
   layer.real_multipliers = source.doubles(layer.name + ".real_multipliers");
 }

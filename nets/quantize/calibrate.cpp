@@ -16,8 +16,8 @@ namespace guardbit::nets {
 namespace {
 
 constexpr std::size_t kBins = 1 << 16;
-constexpr std::int64_t kBatch = 16;         // images run at a time
-constexpr int kFractions = 100;             // candidates of the least-square-error search: 1.00, 0.99, ...
+constexpr std::int64_t kBatch = 16;  // images run at a time
+constexpr int kFractions = 100;      // candidates of the least-square-error search: 1.00, 0.99, ...
 constexpr double kSmallestFraction = 0.2;
 
 // Mean square error, times the count, of representing the bins in `format`.

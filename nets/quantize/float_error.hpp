@@ -7,8 +7,8 @@
 namespace guardbit::nets {
 
 struct FloatError {
-  double signal = 0;         // sum of squares of the float values
-  double noise = 0;          // sum of squares of the differences
+  double signal = 0;  // sum of squares of the float values
+  double noise = 0;   // sum of squares of the differences
   double max_abs_error = 0;
   std::uint64_t count = 0;
 

@@ -22,7 +22,8 @@ class Converter {
       : network_(network), statistics_(statistics), scheme_(scheme), layer_of_(network.nodes.size(), -1) {
     readers_.resize(network.nodes.size());
     for (std::size_t i = 0; i < network.nodes.size(); ++i) {
-      for (const int input : network.nodes[i].inputs) readers_[static_cast<std::size_t>(input)].push_back(static_cast<int>(i));
+      for (const int input : network.nodes[i].inputs)
+        readers_[static_cast<std::size_t>(input)].push_back(static_cast<int>(i));
     }
   }
 
@@ -178,8 +179,8 @@ class Converter {
         return keeping(node, IntegerOp::Flatten);
       case Op::Dropout:
       case Op::Softmax:
-        throw Error(fmt::format("quantize: node {}: {} is allowed only where inference does not need it", n.name,
-                                name(n.op)));
+        throw Error(
+            fmt::format("quantize: node {}: {} is allowed only where inference does not need it", n.name, name(n.op)));
     }
   }
 

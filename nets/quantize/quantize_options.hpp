@@ -23,17 +23,16 @@ struct QuantizeOptions {
   double percentile = 99.99;
   double overflow_rate = 0.0;
   int images = 500;
-  std::string output_policy = "tflite_double";               // of Int8: tflite_double, tflite_single, onnx_float
-  arith::Rounding rounding = arith::Rounding::RND_CONV;      // of Fixed and Dfp, when the accumulator is shifted
+  std::string output_policy = "tflite_double";           // of Int8: tflite_double, tflite_single, onnx_float
+  arith::Rounding rounding = arith::Rounding::RND_CONV;  // of Fixed and Dfp, when the accumulator is shifted
 };
 
 // Keys, all optional:
 //   scheme           int8, fixed, dfp
 //   activation_bits  2 to 16 (8)
 //   weight_bits      2 to 16 (8)
-//   calibration      {method: min_max | percentile | mse, percentile: 50 to 100, overflow_rate: 0 to 1, images: 1 or more}
-//   output_policy    tflite_double, tflite_single, onnx_float
-//   rounding         a rounding mode of arith/modes.hpp
+//   calibration      {method: min_max | percentile | mse, percentile: 50 to 100, overflow_rate: 0 to 1, images: 1 or
+//   more} output_policy    tflite_double, tflite_single, onnx_float rounding         a rounding mode of arith/modes.hpp
 // Other keys of the section are left to others: call done() when all is read.
 [[nodiscard]] QuantizeOptions read_quantize_options(const Section& section);
 

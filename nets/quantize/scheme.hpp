@@ -39,6 +39,7 @@ class Scheme {
 [[nodiscard]] std::unique_ptr<Scheme> make_fixed_scheme(const QuantizeOptions& options);
 
 // The calibrated range of a tensor under the options' method.
-[[nodiscard]] RealRange calibrated_range(const TensorStatistics& statistics, const QuantizeOptions& options, bool whole);
+[[nodiscard]] RealRange calibrated_range(const TensorStatistics& statistics, const QuantizeOptions& options,
+                                         bool whole);
 
 }  // namespace guardbit::nets

@@ -94,7 +94,8 @@ arith::Stage read_stage(const Section& stage, ParameterSource& source) {
   }
   if (stage.has("clamp")) return read_clamp(stage);
   if (stage.has("scale")) return read_scale(stage, source);
-  stage.fail("no known stage; allowed: add, subtract, shift_left, multiply, shift_right, saturate, wrap, relu, clamp, scale");
+  stage.fail(
+      "no known stage; allowed: add, subtract, shift_left, multiply, shift_right, saturate, wrap, relu, clamp, scale");
 }
 
 Value entry(const char* key, Value value) { return Value::map({{key, std::move(value)}}); }

@@ -6,3 +6,9 @@ target_link_libraries(guardbit_random_network PUBLIC guardbit::quantize PRIVATE 
 guardbit_add_test(quantize_range
   SOURCES quantize_range_test.cpp quantize_check_test.cpp
   LIBS guardbit::quantize guardbit::engines guardbit_random_network)
+guardbit_add_test(quantize_scheme
+  SOURCES quantize_scheme_test.cpp
+  LIBS guardbit::quantize guardbit::engines nlohmann_json::nlohmann_json)
+guardbit_add_test(quantize_bundle
+  SOURCES quantize_bundle_test.cpp
+  LIBS guardbit::quantize guardbit_random_network)
