@@ -4,3 +4,7 @@ guardbit_add_test(engines_reference
 guardbit_add_test(engines_fast
   SOURCES engines_fast_test.cpp
   LIBS guardbit::engines guardbit_random_network)
+guardbit_add_test(engines_resnet
+  SOURCES engines_resnet_test.cpp
+  LIBS guardbit::engines guardbit::data guardbit::graph
+  LABELS slow TIMEOUT 900)

@@ -57,6 +57,38 @@ TEST(FastEngine, EqualsReferenceOnRandomNetworks) {
   for (std::size_t op = 0; op < ops.size(); ++op) EXPECT_GT(ops[op], 10u) << name(static_cast<IntegerOp>(op));
 }
 
+TEST(FastEngine, NamesTheFoldOfAPartialSumOfADepthwiseLayer) {
+  // 1x4 pixels, 2 channels, kernel 1x3, folds of one product; only tap 2 of channel 1 can leave int8, at pixel 1:
+  // 127 * 2 in fold 2. Output (0, 1, 1) has index 3, of 3 folds each.
+  RandomCase c;
+  IntegerLayer input;
+  input.name = "input";
+  input.shape = {1, 4, 2};
+  IntegerLayer conv;
+  conv.name = "conv";
+  conv.op = IntegerOp::Conv2d;
+  conv.inputs = {0};
+  conv.shape = {1, 2, 2};
+  conv.window.kernel_w = 3;
+  conv.groups = 2;
+  conv.weight = IntTensor({2, 1, 3, 1});
+  conv.weight.data = {1, 1, 1, 1, 1, 127};
+  conv.stages = {arith::Narrow{arith::integer_format(8)}};
+  c.network.layers = {input, conv};
+  c.network.output = 1;
+  check(c.network);
+  c.input = IntTensor({1, 1, 4, 2});
+  c.input.data = {1, 1, 1, 1, 1, 1, 1, 2};
+  arith::Accumulation accumulation;
+  accumulation.fold = 1;
+  accumulation.psum = arith::AccumulatorSpec{arith::integer_format(8), 1};
+  c.accumulations = uniform(c.network, accumulation);
+  const RunOptions options{.keep_accumulators = true};
+  const RunResult expected = make_reference_engine()->run(c.network, c.accumulations, c.input, options);
+  EXPECT_EQ(expected.layers[1].accumulation.psum.first, (arith::FirstOverflow{3 * 3 + 2, 0}));
+  expect_same(c, 1, 0, expected, make_fast_engine()->run(c.network, c.accumulations, c.input, options));
+}
+
 TEST(FastEngine, BatchesMergeToTheWhole) {
   const auto fast = make_fast_engine();
   for (std::uint64_t seed = 1000; seed < 1020; ++seed) {

@@ -120,6 +120,29 @@ TEST(RangeAnalysis, StepGroupsHideIntermediateSums) {
   EXPECT_EQ(prove_layer(network, 2, ranges, stepwise(integer_format(8), 2)).accumulator[0], (ChannelBound{0, -9, 9}));
 }
 
+TEST(RangeAnalysis, PaddedTapsContributeZero) {
+  // x is clamped to 4..7 and meets weights 3 and -3: without padding [-9, 21] as above; a padded tap is 0, which is
+  // outside 4..7: 3 * [0, 7] and -3 * [0, 7].
+  IntegerNetwork network = two_taps();
+  network.layers[0].output.zero_point = 0;
+  IntegerLayer clamped = network.layers[0];
+  clamped.name = "clamped";
+  clamped.op = IntegerOp::Requantize;
+  clamped.inputs = {0};
+  clamped.stages = {arith::Clamp{4, 7}, arith::Narrow{integer_format(4, false)}};
+  IntegerLayer conv = network.layers[1];
+  conv.op = IntegerOp::Conv2d;
+  conv.inputs = {1};
+  conv.window.padding.left = 1;
+  conv.shape = {1, 2, 1};
+  conv.bias = {};
+  conv.weight.data = {3, -3};
+  network.layers = {network.layers[0], clamped, conv};
+  network.output = 2;
+  check(network);
+  EXPECT_EQ(prove_layer(network, 2, output_ranges(network)).accumulator[0], (ChannelBound{0, -21, 21}));
+}
+
 TEST(RangeAnalysis, ObservedSumsStayWithinProofAndCertifiedNeverOverflows) {
   const auto engine = make_fast_engine();
   int tight = 0;
