@@ -89,6 +89,28 @@ TEST(FastEngine, NamesTheFoldOfAPartialSumOfADepthwiseLayer) {
   expect_same(c, 1, 0, expected, make_fast_engine()->run(c.network, c.accumulations, c.input, options));
 }
 
+TEST(FastEngine, KeepsChannelsOfInputStagesApart) {
+  // Only the shift differs by channel, so a table of codes shared by all channels would be wrong.
+  RandomCase c;
+  IntegerLayer input;
+  input.name = "input";
+  input.shape = {1, 1, 2};
+  IntegerLayer sum;
+  sum.name = "sum";
+  sum.op = IntegerOp::Add;
+  sum.inputs = {0, 0};
+  sum.shape = {1, 1, 2};
+  sum.input_stages = {{arith::ShiftLeft{arith::Parameter(std::vector<std::int64_t>{0, 3})}}, {}};
+  sum.stages = {arith::Narrow{arith::integer_format(8)}};
+  c.network.layers = {input, sum};
+  c.network.output = 1;
+  check(c.network);
+  c.input = IntTensor({1, 1, 1, 2});
+  c.input.data = {5, 5};
+  const RunResult run = make_fast_engine()->run(c.network, uniform(c.network, {}), c.input, {});
+  EXPECT_EQ(run.layers[1].codes.data, (std::vector<std::int32_t>{10, 45}));
+}
+
 TEST(FastEngine, BatchesMergeToTheWhole) {
   const auto fast = make_fast_engine();
   for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
