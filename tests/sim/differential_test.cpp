@@ -1,5 +1,6 @@
 // reference = tile = array on codes, accumulators and evidence; tile = array on every cost: random networks on random
-// machines. GUARDBIT_SIM_SEED=S repeats one case of EnginesAgree.OnRandomNetworksAndMachines.
+// machines. For EnginesAgree.OnRandomNetworksAndMachines, GUARDBIT_SIM_SEED=S repeats one case and GUARDBIT_SIM_CASES=N
+// runs cases 0 to N - 1.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -81,6 +82,9 @@ void compare_engines(std::uint64_t seed, Seen& seen) {
 
 TEST(EnginesAgree, OnRandomNetworksAndMachines) {
   std::uint64_t begin = 0, end = 300;
+  if (const char* cases = std::getenv("GUARDBIT_SIM_CASES")) {
+    end = std::strtoull(cases, nullptr, 10);
+  }
   if (const char* seed = std::getenv("GUARDBIT_SIM_SEED")) {
     begin = std::strtoull(seed, nullptr, 10);
     end = begin + 1;
@@ -89,7 +93,7 @@ TEST(EnginesAgree, OnRandomNetworksAndMachines) {
   for (std::uint64_t seed = begin; seed < end && !testing::Test::HasFailure(); ++seed) {
     compare_engines(seed, seen);
   }
-  if (end - begin > 1) {
+  if (end - begin >= 300) {
     EXPECT_GT(seen.overflows, 1000U);
     EXPECT_GT(seen.psum_overflows, 1000U);
     EXPECT_GT(seen.stalls, 1000U);
@@ -124,6 +128,48 @@ TEST(EnginesAgree, OnArraysOfManySizes) {
       expect_same_cost(chain.network(), tile, array);
     }
   }
+}
+
+// 16-bit operands: sums far beyond 32 bits, so that every way of narrowing runs in 64-bit registers too.
+TEST(EnginesAgree, OnSumsBeyond32Bits) {
+  nets::IntegerNetwork network = tests::Chain(3, 4, 5).conv(6, 3, 1, 1, 1, true).network();
+  tests::Numbers numbers(3);
+  network.layers[0].output.format = network.layers[1].weight_format = arith::integer_format(16);
+  for (std::int32_t& weight : network.layers[1].weight.data) {
+    weight = numbers.in(0, 3) == 0 ? 32767 : numbers.in(-32768, 32767);
+  }
+  nets::IntTensor input({2, 3, 4, 5});
+  for (std::int32_t& code : input.data) {
+    code = numbers.in(0, 3) == 0 ? -32768 : numbers.in(-32768, 32767);
+  }
+  nets::RunOptions options;
+  options.keep_accumulators = true;
+  std::uint64_t overflowed = 0;
+  for (const char* format : {"int<31,SAT>", "int<33,SAT>", "int<33,SAT_SYM>", "int<33,SAT_ZERO>", "int<32,WRAP>",
+                             "int<34,WRAP>", "uint<33,WRAP>", "uint<34,SAT>", "int<33,WRAP_SM>", "uint<63,WRAP>",
+                             "uint<63,SAT>", "int<64,SAT>"}) {
+    for (const int step : {1, 3, 0}) {
+      for (const bool psum : {false, true}) {
+        SCOPED_TRACE(testing::Message() << format << " step " << step << (psum ? " psum" : ""));
+        Machine machine;
+        machine.array = {.rows = 7, .columns = 4};
+        machine.numerics.activation = machine.numerics.weight = arith::integer_format(16);
+        machine.numerics.accumulator = {arith::parse_format(format), step};
+        if (psum) {
+          machine.numerics.psum = {arith::parse_format(format), step};
+        }
+        const auto numbers_of = accumulations(machine, network);
+        const RunResult reference = nets::make_reference_engine()->run(network, numbers_of, input, options);
+        const RunResult tile = make_tile_engine(machine)->run(network, numbers_of, input, options);
+        const RunResult array = make_array_engine(machine)->run(network, numbers_of, input, options);
+        expect_same_values(network, reference, tile);
+        expect_same_values(network, reference, array);
+        expect_same_cost(network, tile, array);
+        overflowed += reference.layers[1].accumulation.accumulator.outputs > 0 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GE(overflowed, 60U);  // of 72: all but int<64,SAT>, and a few formats that just hold
 }
 
 // Collects what the simulator says and checks it as it comes.
