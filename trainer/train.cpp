@@ -173,8 +173,10 @@ TrainResult Training::run() {
   Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train);
   Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer);
   const DeviceDataset train_data(*backend_, train_), test_data(*backend_, test_);
+  train_.images = {};  // the device has its own copy
+  test_.images = {};
   EpochLog log(options_.output / "log.jsonl", done_.epoch), timing(options_.output / "timing.jsonl", done_.epoch);
-  ProgressLine line(progress_, options_.epochs, train_.count());
+  ProgressLine line(progress_, options_.epochs, train_data.count());
   TrainResult result;
   const auto test = [&] {
     result.test = evaluate(*backend_, infer, test_data, network_.preprocess, eval_batch);
