@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
 #include "arith/error.hpp"
 #include "trainer/augment.hpp"
@@ -78,6 +79,18 @@ TEST(Augment, ChangesStayInTheirRangesAndReachThem) {
   }
   EXPECT_EQ(shifts, (std::set<int>{-2, -1, 0, 1, 2}));
   EXPECT_TRUE(flips > 150 && flips < 250);
+}
+TEST(Augment, ChangesDependOnSeedEpochAndSampleAndNothingElse) {
+  const Augment one{.shift = 3, .flip = true, .rotate_degrees = 10, .scale = 0.1, .cutout = 4}, two = one;
+  const auto numbers = [](const SampleTransform& t) {
+    return std::vector<double>{t.flip ? 1.0 : 0.0, double(t.shift_y), double(t.shift_x), t.matrix[0], t.matrix[1],
+                               double(t.cut_top), double(t.cut_left)};
+  };
+  const auto first = numbers(augmented(one, {28, 28, 1}, 5, 1, 3));
+  EXPECT_EQ(first, numbers(augmented(two, {28, 28, 1}, 5, 1, 3)));
+  EXPECT_NE(first, numbers(augmented(one, {28, 28, 1}, 6, 1, 3)));
+  EXPECT_NE(first, numbers(augmented(one, {28, 28, 1}, 5, 2, 3)));
+  EXPECT_NE(first, numbers(augmented(one, {28, 28, 1}, 5, 1, 4)));
 }
 TEST(Augment, NothingAskedForChangesNothing) {
   const SampleTransform t = augmented({}, {28, 28, 1}, 7, 1, 1);
