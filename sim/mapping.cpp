@@ -113,7 +113,8 @@ IdealCycles ideal_cycles(const Machine& machine, const IntegerNetwork& network, 
   const GemmView view = gemm_view(network, layer);
   const std::int64_t rows = machine.array.rows, columns = machine.array.columns;
   const std::int64_t folds = view.groups * ceil_div(view.depth, rows) * ceil_div(view.cols, columns);
-  return {folds * fold_cycles(rows, columns, view.pixels()), folds * scale_sim_fold_cycles(rows, columns, view.pixels())};
+  return {folds * fold_cycles(rows, columns, view.pixels()),
+          folds * scale_sim_fold_cycles(rows, columns, view.pixels())};
 }
 
 }  // namespace guardbit::sim

@@ -41,8 +41,8 @@ void SimulatedEngine::check_accumulations(const IntegerNetwork& network,
                                           const std::vector<arith::Accumulation>& given) const {
   const std::vector<arith::Accumulation> own = accumulations(machine_, network);
   if (given.size() != own.size()) {
-    throw Error("engine " + name() + ": found " + std::to_string(given.size()) + " accumulations, allowed one per layer (" +
-                std::to_string(own.size()) + ")");
+    throw Error("engine " + name() + ": found " + std::to_string(given.size()) + " accumulations, allowed one per " +
+                "layer (" + std::to_string(own.size()) + ")");
   }
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (network.layers[i].weighted() && !(given[i] == own[i])) {
@@ -118,7 +118,8 @@ nets::RunResult SimulatedEngine::run(const IntegerNetwork& network,
   for (std::size_t i = 0; i < states.size(); ++i) {
     nets::LayerCost& cost = *result.layers[i].cost;
     const auto count = static_cast<std::uint64_t>(images);
-    cost.energy_pj = energy_pj(machine_, cost, count * static_cast<std::uint64_t>(vector_operations(states[i].program)));
+    const auto operations = static_cast<std::uint64_t>(vector_operations(states[i].program));
+    cost.energy_pj = energy_pj(machine_, cost, count * operations);
     check_cost(machine_, network, static_cast<int>(i), count, cost);
   }
   return result;

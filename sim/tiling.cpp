@@ -77,8 +77,8 @@ Need need_of(const Machine& machine, const IntegerNetwork& network, const Intege
 
 void require(const IntegerLayer& layer, const char* memory, std::int64_t needed, std::int64_t available) {
   if (needed > available) {
-    throw Error("layer " + layer.name + ": the smallest tile needs " + std::to_string(needed) + " bytes of machine.scratchpads." +
-                memory + ", found " + std::to_string(available) + ", allowed " + std::to_string(needed) + " or more");
+    throw Error("layer " + layer.name + ": the smallest tile needs " + std::to_string(needed) +
+                " bytes of machine.scratchpads." + memory + ", found " + std::to_string(available) + ", allowed " + std::to_string(needed) + " or more");
   }
 }
 
@@ -120,7 +120,8 @@ Box input_box(const IntegerNetwork& network, const IntegerLayer& layer, int inpu
     }
     case IntegerOp::MaxPool:
     case IntegerOp::AveragePool:
-      return {touched(outputs.h, vertical(layer.window), shape.h), touched(outputs.w, horizontal(layer.window), shape.w),
+      return {touched(outputs.h, vertical(layer.window), shape.h),
+              touched(outputs.w, horizontal(layer.window), shape.w),
               outputs.c};
     case IntegerOp::Pad:
       return {clip(outputs.h.begin - layer.padding.top, outputs.h.end - layer.padding.top, shape.h),

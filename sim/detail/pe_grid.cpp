@@ -239,7 +239,9 @@ template <class T>
 void PeGrid<T>::reset(const std::int64_t* exact, int used_columns, std::int64_t narrowing) {
   narrowing_ = narrowing;
   std::fill(bubble_.begin(), bubble_.end(), T(0));
-  std::transform(exact, exact + used_columns, bubble_.begin(), [](std::int64_t value) { return static_cast<T>(value); });
+  for (int c = 0; c < used_columns; ++c) {
+    bubble_[static_cast<std::size_t>(c)] = static_cast<T>(exact[c]);
+  }
   for (auto* registers : {&x_, &acc_, &tree_}) {
     std::fill(registers->begin(), registers->end(), T(0));
   }

@@ -101,7 +101,8 @@ TEST_P(Cycles, OfTwoTilesThatWaitForTheVectorUnit) {
   // 2 pixels of one row, accumulators for one pixel: two tiles of 1 pixel, single buffers, 1 lane.
   //   load 2 pixels' input: not resident in 6 bytes (2 inputs + 2 outputs fit): per tile, 2 bytes: 3 + 1 = 4
   //   in0 [0, 4)  W [4, 8)  fold0 2*2 + 2 + 1 - 1 = 6 [8, 14)  requantize0 2 elements, 1 lane [14, 16)  store0 [16, 20)
-  //   in1 waits for fold0: [14, 18)  fold1 waits for in1 and requantize0: [18, 24)  requantize1 [24, 26), store1 [26, 30)
+  //   in1 waits for fold0: [14, 18)  fold1 waits for in1 and requantize0: [18, 24)  requantize1 [24, 26)
+  //   store1 [26, 30)
   Machine machine = tiny_machine();
   machine.vector_unit.lanes = 1;
   machine.scratchpads = {.activation_bytes = 4, .weight_bytes = 4, .accumulator_bytes = 8, .double_buffered = false};

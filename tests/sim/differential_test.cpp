@@ -193,7 +193,8 @@ class Listener : public Observer {
   }
   void end_command(const Command&, int index, std::uint64_t) override { EXPECT_EQ(running_.erase(index), 1U); }
   void fold(const FoldValues& values) override {
-    const auto depth = static_cast<std::size_t>(values.fold.k.size()), columns = static_cast<std::size_t>(values.fold.n.size());
+    const auto depth = static_cast<std::size_t>(values.fold.k.size());
+    const auto columns = static_cast<std::size_t>(values.fold.n.size());
     const auto pixels = static_cast<std::size_t>(values.fold.pixels());
     ASSERT_EQ(values.activations.size(), pixels * depth);
     ASSERT_EQ(values.weights.size(), depth * columns);
@@ -202,7 +203,8 @@ class Listener : public Observer {
     for (std::size_t at = 0; at < sums_.size(); ++at) {
       sums_[at] = values.fold.first ? 0 : sums_[at];
       for (std::size_t k = 0; k < depth; ++k) {
-        sums_[at] += std::int64_t{values.activations[at / columns * depth + k]} * values.weights[k * columns + at % columns];
+        const std::int64_t weight = values.weights[k * columns + at % columns];
+        sums_[at] += values.activations[at / columns * depth + k] * weight;
       }
     }
     if (values.fold.last) {

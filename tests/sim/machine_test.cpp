@@ -126,7 +126,8 @@ TEST(Machine, MisfitsOfTheNetworkAreNamed) {
   machine = {};
   machine.numerics.activation = arith::parse_format("uint8");
   EXPECT_EQ(error_of([&] { check_compatible(machine, chain.network()); }),
-            "layer input: found activations of format int8, allowed codes that fit machine.numerics.activation = uint8");
+            "layer input: found activations of format int8, allowed codes that fit machine.numerics.activation = "
+            "uint8");
   machine = {};
   machine.numerics.weight = arith::parse_format("int7");
   EXPECT_EQ(error_of([&] { check_compatible(machine, chain.network()); }),

@@ -12,9 +12,10 @@
 namespace guardbit::sim {
 namespace {
 
-nets::RunResult timed(nets::Engine& engine, const tests::Chain& chain, const Machine& machine) {
+nets::RunResult timed(nets::Engine& engine, const tests::Chain& chain, const Machine& machine,
+                      std::int64_t images = 1) {
   const auto begin = std::chrono::steady_clock::now();
-  auto result = engine.run(chain.network(), accumulations(machine, chain.network()), chain.input(1), {});
+  auto result = engine.run(chain.network(), accumulations(machine, chain.network()), chain.input(images), {});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   std::printf("  %-6s %s step %d: %.3f s\n", engine.name().c_str(),
               arith::to_string(machine.numerics.accumulator.format).c_str(), machine.numerics.accumulator.step,
@@ -39,6 +40,23 @@ void compare_on_cifarnet(const char* format, int step) {
     macs += tile.layers[i].cost->useful_macs;
   }
   EXPECT_EQ(macs, 174301824U);
+}
+
+// LeNet-5 (20 and 50 channels, 500 units), many images: what a verification over a data set costs per image.
+TEST(LeNet5, OverManyImages) {
+  tests::Chain chain(28, 28, 1);
+  chain.conv(20, 5, 1, 0, 1, true, 9).max_pool(2, 2).conv(50, 5, 1, 0, 1, true, 11).max_pool(2, 2);
+  chain.conv(500, 4, 1, 0, 1, true, 11).conv(10, 1, 1, 0, 1, true, 10);
+  Machine machine;
+  machine.numerics.accumulator.format = arith::parse_format("int<16,SAT>");
+  const auto fast = timed(*nets::make_fast_engine(), chain, machine, 50);
+  const auto tile = timed(*make_tile_engine(machine), chain, machine, 50);
+  const auto array = timed(*make_array_engine(machine), chain, machine, 50);
+  for (std::size_t i = 0; i < tile.layers.size(); ++i) {
+    EXPECT_EQ(fast.layers[i].codes, tile.layers[i].codes);
+    EXPECT_EQ(fast.layers[i].accumulation, array.layers[i].accumulation);
+    EXPECT_EQ(*tile.layers[i].cost, *array.layers[i].cost);
+  }
 }
 
 TEST(CifarNet, WrappingAt32Bits) { compare_on_cifarnet("int<32,WRAP>", 1); }
