@@ -27,8 +27,8 @@ void check_fit(const nets::Network& network, const nets::Dataset& dataset) {
                 nets::to_text(input) + ", the input of network " + network.name);
   const int scores = network.node(network.output).shape.c;
   if (scores < dataset.classes)
-    throw Error("dataset " + dataset.name + ": found " + std::to_string(dataset.classes) + " classes, allowed at most " +
-                std::to_string(scores) + ", the outputs of network " + network.name);
+    throw Error("dataset " + dataset.name + ": found " + std::to_string(dataset.classes) +
+                " classes, allowed at most " + std::to_string(scores) + ", the outputs of network " + network.name);
   if (dataset.count() == 0) throw Error("dataset " + dataset.name + ": found no images");
 }
 

@@ -1,8 +1,9 @@
 // Training of a network from a configuration (keys: trainer/options.hpp) to a run folder:
 //
 //   config.yaml, weights.safetensors   the trained network (nets/graph/load.hpp)
-//   log.jsonl                          one line per epoch: epoch, learning_rate, loss, train_top1, test_top1, test_top5,
-//                                      test_loss; the same bytes for the same configuration and seed
+//   log.jsonl                          one line per epoch: epoch, learning_rate (of its first step), loss, train_top1,
+//                                      test_top1, test_top5, test_loss; the same bytes for the same configuration
+//                                      and seed
 //   timing.jsonl                       one line per epoch: epoch, images_per_second, seconds
 //   checkpoints/                       trainer/checkpoint.hpp
 #pragma once

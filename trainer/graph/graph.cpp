@@ -99,7 +99,8 @@ void Graph::plan(const std::vector<int>& uses) {
       slot.index = make(i, training ? 2 * middle - i : i,
                         batch * static_cast<std::size_t>(node.shape.count()) * backend_.element_bytes(Element::Int32));
     if (node.op == Op::BatchNorm)
-      slot.statistics = make(i, training ? 2 * middle - i : i, (2 * static_cast<std::size_t>(node.shape.c) + 32) * real);
+      slot.statistics =
+          make(i, training ? 2 * middle - i : i, (2 * static_cast<std::size_t>(node.shape.c) + 32) * real);
     if (uses[static_cast<std::size_t>(i)] > 1 && slot.wants_gradient) spare = std::max(spare, bytes);
     // Who reads a tensor keeps it alive, and its gradient starts when the last reader goes backward.
     for (const int j : node.inputs) {
@@ -131,7 +132,8 @@ void Graph::bind(const Parameters& parameters) {
     if (node.op != Op::BatchNorm) continue;
     const int c = node.shape.c;
     TensorView statistics = at(slot.statistics, c, {});
-    slot.norm = {slot.parameters[0], slot.parameters[1], slot.parameters[2], slot.parameters[3], statistics, statistics};
+    slot.norm = {slot.parameters[0], slot.parameters[1], slot.parameters[2],
+                 slot.parameters[3], statistics,         statistics};
     slot.norm.batch_inverse.data = static_cast<std::byte*>(statistics.data) +
                                    static_cast<std::size_t>((c + 15) / 16 * 16) *
                                        backend_.element_bytes(Element::Real);

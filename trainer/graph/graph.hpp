@@ -1,5 +1,5 @@
-// Graph: a network laid out on a device. The order of operators, what shares memory and where everything lies is decided
-// once, in the constructor; a step only calls operators.
+// Graph: a network laid out on a device. The order of operators, what shares memory and where everything lies is
+// decided once, in the constructor; a step only calls operators.
 //
 // * A relu behind a batch normalization is done by it; another relu works in place where nobody else reads its input.
 //   Flatten, and dropout outside training, are names for the same memory.

@@ -109,7 +109,8 @@ void Graph::backward_node(int i, std::int64_t n) {
   const nets::Node& node = network_.node(i);
   const Slot& slot = slots_[static_cast<std::size_t>(i)];
   const int from = node.inputs[0];
-  if (slot.skipped || !slot.wants_gradient) return;  // skipped: the gradient already lies where the input's is collected
+  // The gradient of a skipped node already lies where that of its input is collected.
+  if (slot.skipped || !slot.wants_gradient) return;
   const TensorView x = value(from, n), y = value(i, n), dy = gradient(i, n);
   const auto pass = [&](auto write) { contribute(from, n, write); };
   switch (node.op) {
@@ -164,7 +165,8 @@ void Graph::backward_node(int i, std::int64_t n) {
       break;
     case Op::Dropout:
       pass([&](const TensorView& dx) {
-        backend_.dropout(std::get<nets::DropoutAttributes>(node.attributes).rate, static_cast<std::uint32_t>(i), dy, dx);
+        const double rate = std::get<nets::DropoutAttributes>(node.attributes).rate;
+        backend_.dropout(rate, static_cast<std::uint32_t>(i), dy, dx);
       });
       break;
     case Op::Softmax: check(false, "graph: softmax before the end cannot be trained"); break;
