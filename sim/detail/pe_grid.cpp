@@ -69,7 +69,7 @@ template <class T, PeMode M, bool Tree>
   T *next_x = v.next_x + r * v.x_stride + 1;
   T *next_acc = v.next_acc + below, *next_exact = v.next_exact + below, *next_tree = v.next_tree + below,
     *next_first = v.next_first + below;
-  T *count = v.count, *least = v.min, *most = v.max;
+  T *count = v.count + above, *least = v.min + above, *most = v.max + above;
   if (Tree && !group_end) {
     // No two of these arrays overlap: registers of this cycle are read, those of the next are written.
 #pragma GCC ivdep
@@ -229,10 +229,10 @@ void PeGrid<T>::configure(int rows, int columns, const PeRules& rules) {
   for (auto* registers : {&acc_, &next_acc_, &exact_, &next_exact_, &tree_, &next_tree_, &first_, &next_first_}) {
     registers->assign((r + 1) * stride_, 0);
   }
-  weights_.assign(r * stride_, 0);
-  for (auto* lanes : {&count_, &min_, &max_, &bubble_}) {
-    lanes->assign(stride_, 0);
+  for (auto* registers : {&weights_, &count_, &min_, &max_}) {
+    registers->assign(r * stride_, 0);
   }
+  bubble_.assign(stride_, 0);
 }
 
 template <class T>
@@ -250,8 +250,26 @@ void PeGrid<T>::reset(const std::int64_t* exact, int used_columns, std::int64_t 
   for (std::size_t row = 0; row <= static_cast<std::size_t>(rows_); ++row) {
     std::copy(bubble_.begin(), bubble_.end(), exact_.begin() + static_cast<std::ptrdiff_t>(row * stride_));
   }
-  min_ = bubble_;
-  max_ = bubble_;
+  std::copy(exact_.begin() + static_cast<std::ptrdiff_t>(stride_), exact_.end(), min_.begin());
+  std::copy(exact_.begin() + static_cast<std::ptrdiff_t>(stride_), exact_.end(), max_.begin());
+}
+
+template <class T>
+std::uint64_t PeGrid<T>::overflows(int column) const {
+  std::uint64_t sum = 0;
+  for (auto at = static_cast<std::size_t>(column); at < count_.size(); at += stride_) {
+    sum += static_cast<std::uint64_t>(count_[at]);
+  }
+  return sum;
+}
+
+template <class T>
+arith::Range PeGrid<T>::range(int column) const {
+  arith::Range range;
+  for (auto at = static_cast<std::size_t>(column); at < min_.size(); at += stride_) {
+    range.merge({min_[at], max_[at]});
+  }
+  return range;
 }
 
 template <class T>

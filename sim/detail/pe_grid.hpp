@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -37,6 +38,19 @@ struct PeRules {
 
 // True when 32-bit registers hold every intermediate value of these rules.
 [[nodiscard]] bool fits_32_bits(const PeRules& rules, std::int64_t magnitude);
+
+// Storage that begins at a cache line of the host: vectors that straddle two lines cost twice.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}  // NOLINT: allocators convert
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* storage, std::size_t) { ::operator delete(storage, kLine); }
+  friend bool operator==(const LineAllocator&, const LineAllocator&) { return true; }
+};
 
 template <class T>
 class PeGrid {
@@ -73,10 +87,8 @@ class PeGrid {
   }
 
   // Since reset: overflows, and the exact sums at narrowings, of one column.
-  [[nodiscard]] std::uint64_t overflows(int column) const { return std::uint64_t(count_[std::size_t(column)]); }
-  [[nodiscard]] arith::Range range(int column) const {
-    return {min_[static_cast<std::size_t>(column)], max_[static_cast<std::size_t>(column)]};
-  }
+  [[nodiscard]] std::uint64_t overflows(int column) const;
+  [[nodiscard]] arith::Range range(int column) const;
 
   // What the step kernels see. Rows of sums are [rows + 1][stride]: row 0 is the wires at the top, row r + 1 the output
   // registers of PE row r. Rows of x are [rows][x_stride]: entry 0 is the wire at the left, c + 1 the register.
@@ -85,12 +97,14 @@ class PeGrid {
     std::size_t stride, x_stride;
     T *x, *next_x, *acc, *next_acc, *exact, *next_exact, *tree, *next_tree, *first, *next_first;
     const T* weights;
-    T *count, *min, *max;
+    T *count, *min, *max;  // [rows][stride]: a row of its own each, so that no row waits for another
     const PeRules* rules;
     std::int64_t narrowing;
   };
 
  private:
+  using Registers = std::vector<T, LineAllocator<T>>;
+
   [[nodiscard]] std::size_t bottom(int column) const {
     return static_cast<std::size_t>(rows_) * stride_ + static_cast<std::size_t>(column);
   }
@@ -99,8 +113,8 @@ class PeGrid {
   int rows_ = 0, columns_ = 0;
   std::size_t stride_ = 0, x_stride_ = 0;
   std::int64_t narrowing_ = 0;
-  std::vector<T> x_, next_x_, acc_, next_acc_, exact_, next_exact_, tree_, next_tree_, first_, next_first_;
-  std::vector<T> weights_, count_, min_, max_, bubble_;
+  Registers x_, next_x_, acc_, next_acc_, exact_, next_exact_, tree_, next_tree_, first_, next_first_;
+  Registers weights_, count_, min_, max_, bubble_;
 };
 
 }  // namespace guardbit::sim
