@@ -1,0 +1,65 @@
+#include "cli/engines.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "arith/error.hpp"
+#include "cli/text.hpp"
+#include "sim/simulator.hpp"
+
+namespace guardbit::cli {
+
+const std::vector<std::string>& engine_names() {
+  static const std::vector<std::string> names{"reference", "fast", "tile", "array"};
+  return names;
+}
+
+bool needs_machine(std::string_view engine) { return engine == "tile" || engine == "array"; }
+
+void check_engine(const std::string& engine, bool has_machine, const std::string& where) {
+  const std::vector<std::string>& names = engine_names();
+  if (std::find(names.begin(), names.end(), engine) == names.end()) {
+    throw Error(fmt::format("{}: found {}{}, allowed {}", where, engine, did_you_mean(engine, names), join(names)));
+  }
+  if (needs_machine(engine) && !has_machine) {
+    throw Error(fmt::format("{}: found {} without a machine, allowed a machine such as sim/configs/edge16.yaml", where,
+                            engine));
+  }
+}
+
+std::unique_ptr<nets::Engine> make_engine(std::string_view name, const std::optional<sim::Machine>& machine) {
+  if (name == "reference") return nets::make_reference_engine();
+  if (name == "fast") return nets::make_fast_engine();
+  if (name == "tile") return sim::make_tile_engine(machine.value());
+  return sim::make_array_engine(machine.value());
+}
+
+std::optional<sim::Machine> optional_machine(const Session& session) {
+  if (!session.root().has("machine")) return std::nullopt;
+  return sim::read_machine(session.root().section("machine"));
+}
+
+sim::Machine required_machine(const Session& session) {
+  const std::optional<sim::Machine> machine = optional_machine(session);
+  if (!machine) throw Error("command line: machine: found nothing, allowed a machine such as sim/configs/edge16.yaml");
+  return *machine;
+}
+
+std::vector<arith::Accumulation> accumulations(const std::optional<sim::Machine>& machine,
+                                               const nets::IntegerNetwork& network) {
+  return machine ? sim::accumulations(*machine, network) : nets::uniform(network, arith::Accumulation{});
+}
+
+std::string describe(const std::optional<sim::Machine>& machine) {
+  const auto spec = [](const arith::AccumulatorSpec& s) {
+    return fmt::format("{} step {}", arith::to_string(s.format), s.step);
+  };
+  if (!machine) return fmt::format("no machine, accumulator {}", spec({}));
+  std::string text = fmt::format("{}x{} {}, accumulator {}", machine->array.rows, machine->array.columns,
+                                 sim::name(machine->array.dataflow), spec(machine->numerics.accumulator));
+  if (machine->numerics.psum) text += fmt::format(", partial sums {}", spec(*machine->numerics.psum));
+  return text;
+}
+
+}  // namespace guardbit::cli

@@ -1,0 +1,59 @@
+#include "cli/keys.hpp"
+
+#include <algorithm>
+
+namespace guardbit::cli {
+namespace {
+
+constexpr KeyKind kScalar = KeyKind::Scalar;
+constexpr KeyKind kFlag = KeyKind::Flag;
+constexpr KeyKind kList = KeyKind::List;
+constexpr KeyKind kSection = KeyKind::Section;
+
+constexpr Key kKeys[] = {
+    {"model", kSection, "", "", "the network: name, input, layers, graph", false},
+    {"weights", kScalar, "FILE", "the folder's own", "parameters of the network: .safetensors, or .npz of PyTorch", false},
+    {"dataset", kSection, "", "", "images and labels: name, path, preprocess, ...", false},
+    {"trainer", kSection, "", "", "training: epochs, batch, optimizer, schedule, augmentation", false},
+    {"load", kScalar, "N|FILE", "none", "checkpoint to continue from: latest, a number or a file", true},
+    {"save", kSection, "", "", "checkpoints: interval, keep", false},
+    {"scheme", kScalar, "NAME", "int8", "conversion to integers: int8, fixed or dfp", false},
+    {"activation_bits", kScalar, "N", "8", "width of activation codes, 2 to 16", false},
+    {"weight_bits", kScalar, "N", "8", "width of weight codes, 2 to 16", false},
+    {"calibration", kSection, "", "", "ranges of tensors: method, percentile, overflow_rate, images", false},
+    {"output_policy", kScalar, "NAME", "tflite_double", "int8: tflite_double, tflite_single or onnx_float", false},
+    {"rounding", kScalar, "MODE", "RND_CONV", "fixed, dfp: rounding of the accumulator's shift", false},
+    {"machine", kSection, "", "", "the accelerator: array, numerics, scratchpads, dram, ...", false},
+    {"info", kSection, "", "", "widths of the cost columns: width, activation_width", false},
+    {"seed", kScalar, "N", "1", "of every random choice", false},
+    {"output", kScalar, "DIR", "", "where the command writes", true},
+    {"json", kScalar, "FILE", "none", "full result for scripts", true},
+    {"threads", kScalar, "N", "0", "cores to use, 0 for all; never changes a result", true},
+    {"samples", kScalar, "N", "all", "number of images", true},
+    {"first", kScalar, "N", "0", "index of the first image", true},
+    {"split", kScalar, "NAME", "test", "test, holdout or train", true},
+    {"engine", kScalar, "NAME", "tile", "reference, fast, tile or array", true},
+    {"engines", kList, "A,B", "all that can run", "engines to compare with reference", true},
+    {"inject", kScalar, "E:F[:L]", "none", "break engine E with fault F (rounding, skip_step) in layer L", true},
+    {"input", kScalar, "FILE.npy", "the data set", "input codes, or uint8 pixels, [N, H, W, C]", true},
+    {"all_layers", kFlag, "", "false", "write the codes of every layer, not only the last", true},
+    {"layer", kScalar, "NAME", "", "a weighted layer of the network", true},
+    {"stream", kScalar, "NAME", "output", "which expected stream a dump is: output or accumulator", true},
+};
+
+}  // namespace
+
+std::span<const Key> all_keys() { return kKeys; }
+
+const Key* find_key(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const Key& key) { return key.name == name; });
+  return found == std::end(kKeys) ? nullptr : found;
+}
+
+std::string option_name(std::string_view key) {
+  std::string name(key);
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+}  // namespace guardbit::cli

@@ -1,0 +1,105 @@
+// guardbit quantize: a trained float network becomes a bundle of integers, calibrated on training images.
+#include "nets/quantize/quantize.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "arith/error.hpp"
+#include "cli/command.hpp"
+#include "cli/keys.hpp"
+#include "cli/network_source.hpp"
+#include "cli/samples.hpp"
+#include "cli/session.hpp"
+#include "cli/table.hpp"
+#include "cli/text.hpp"
+#include "nets/data/dataset.hpp"
+#include "nets/graph/text.hpp"
+#include "nets/quantize/bundle.hpp"
+
+namespace guardbit::cli {
+namespace {
+
+using nlohmann::json;
+
+// What the bundle remembers: everything that is not of this call. The weights are in the bundle.
+nets::Value remembered(const nets::Value& merged) {
+  nets::Value config = nets::resolve(merged);
+  for (const Key& key : all_keys()) {
+    if (key.momentary) config.erase(key.name);
+  }
+  config.erase("weights");
+  return config;
+}
+
+nets::FloatTensor calibration_images(const Session& session, const nets::Network& network, int wanted) {
+  const nets::Section& root = session.root();
+  if (!root.has("dataset")) {
+    throw Error("command line: dataset: found nothing to calibrate on, allowed dataset.name=... dataset.path=DIR");
+  }
+  Samples samples;
+  samples.data = nets::load_dataset(nets::read_dataset_spec(root.section("dataset")), nets::Split::Train);
+  check_shape(samples, network.node(0).shape);
+  const std::int64_t count = std::min<std::int64_t>(wanted, samples.count());
+  return real_input(samples.data, network.preprocess, 0, count);
+}
+
+json layer_json(const nets::IntegerLayer& layer) {
+  json row{{"name", layer.name},
+           {"op", nets::name(layer.op)},
+           {"output", {{"format", arith::to_string(layer.output.format)}, {"scale", layer.output.scale},
+                       {"zero_point", layer.output.zero_point}}}};
+  if (layer.weighted()) row["weight_format"] = arith::to_string(layer.weight_format);
+  return row;
+}
+
+void report(const Session& session, const nets::IntegerNetwork& network, std::int64_t images,
+            const std::filesystem::path& output) {
+  Table table({{"layer", Align::Left}, {"op", Align::Left}, {"shape"}, {"weight", Align::Left}, {"output", Align::Left},
+               {"scale"}, {"zero point"}});
+  json layers = json::array();
+  for (const nets::IntegerLayer& layer : network.layers) {
+    table.row({layer.name, std::string(nets::name(layer.op)), nets::to_text(layer.shape),
+               layer.weighted() ? arith::to_string(layer.weight_format) : "", arith::to_string(layer.output.format),
+               fmt::format("{:.6g}", layer.output.scale), fmt::format("{}", layer.output.zero_point)});
+    layers.push_back(layer_json(layer));
+  }
+  fmt::print("quantize {}: output policy {}, calibrated on {} training images\n{}written to {}\n", network.name,
+             network.output_policy, grouped(images), table.text(), output.string());
+  session.write_json({{"network", network.name}, {"output_policy", network.output_policy},
+                      {"calibration_images", images}, {"layers", std::move(layers)}});
+}
+
+int run(const Invocation& invocation) {
+  const Session session(invocation);
+  const nets::Network network = load_trained(session);
+  const nets::QuantizeOptions options = nets::read_quantize_options(session.root());
+  const std::filesystem::path output = session.required_output();
+  const nets::FloatTensor images = calibration_images(session, network, options.images);
+  session.finish();
+  // A run folder has a config.yaml: writing the bundle into it would make the folder mean two things.
+  if (std::filesystem::exists(output / "config.yaml")) {
+    throw Error(fmt::format("output: found the run folder {}, allowed another folder", output.string()));
+  }
+  const nets::Quantized quantized = nets::quantize(network, images, options, session.threads());
+  nets::save_bundle(output, quantized.network, quantized.folded, remembered(session.config()));
+  report(session, quantized.network, images.shape.at(0), output);
+  return 0;
+}
+
+}  // namespace
+
+Command quantize_command() {
+  return {.name = "quantize",
+          .summary = "Calibrate a trained network and convert it to an integer network bundle",
+          .operands = "RUN_FOLDER|NETWORK.yaml -o DIR [scheme=int8] [key=value...]",
+          .leading_operands = 0,
+          .keys = {"model", "weights", "dataset", "scheme", "activation_bits", "weight_bits", "calibration",
+                   "output_policy", "rounding", "output", "seed", "threads", "json"},
+          .details =
+              "Batch norm is folded, ranges come from the first calibration.images training images. The bundle is\n"
+              "net.yaml, weights.safetensors (integers as integers) and the folded float network for comparisons.",
+          .run = run};
+}
+
+}  // namespace guardbit::cli

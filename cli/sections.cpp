@@ -1,0 +1,113 @@
+#include "cli/sections.hpp"
+
+#include "sim/machine.hpp"
+
+namespace guardbit::cli {
+namespace {
+
+const std::vector<SectionKey> kDataset{
+    {"dataset.name", "", "mnist, cifar10, cifar100, folder or glyphs"},
+    {"dataset.path", "", "folder of the files; not for glyphs"},
+    {"dataset.seed", "1", "glyphs: what is drawn"},
+    {"dataset.train_size", "12000", "glyphs: training images"},
+    {"dataset.test_size", "2000", "glyphs: test images"},
+    {"dataset.holdout", "0", "so many of the last training images become the split holdout"},
+    {"dataset.preprocess.scale", "0.00392156862745098", "real input = (pixel * scale - mean) / std"},
+    {"dataset.preprocess.mean", "[0]", "one, or one per channel"},
+    {"dataset.preprocess.std", "[1]", "one, or one per channel"},
+};
+
+const std::vector<SectionKey> kCalibration{
+    {"calibration.method", "min_max", "range of a tensor: min_max, percentile or mse"},
+    {"calibration.percentile", "99.99", "of method percentile; 50 to 100"},
+    {"calibration.overflow_rate", "0", "of scheme dfp: share of values that may overflow"},
+    {"calibration.images", "500", "training images used"},
+};
+
+const std::vector<SectionKey> kSave{
+    {"save.interval", "1", "epochs between checkpoints"},
+    {"save.keep", "2", "how many checkpoints are kept"},
+};
+
+const std::vector<SectionKey> kTrainer{
+    {"trainer.epochs", "", "how often the training set is seen"},
+    {"trainer.batch_size", "128", "images of one step"},
+    {"trainer.eval_batch", "256", "images of one evaluation step"},
+    {"trainer.eval_every", "1", "epochs between evaluations; the last is always evaluated"},
+    {"trainer.optimizer.type", "sgd", "sgd, adam or adamw"},
+    {"trainer.optimizer.momentum", "0.9", "sgd"},
+    {"trainer.optimizer.nesterov", "false", "sgd"},
+    {"trainer.optimizer.beta1", "0.9", "adam, adamw"},
+    {"trainer.optimizer.beta2", "0.999", "adam, adamw"},
+    {"trainer.optimizer.epsilon", "1e-8", "adam, adamw"},
+    {"trainer.learning_rate", "0.01", "a number, or a map of the keys below"},
+    {"trainer.learning_rate.policy", "constant",
+     "constant, step, multi_step, exponential, polynomial, cosine or one_cycle"},
+    {"trainer.learning_rate.rate", "0.01", "after the warm-up; one_cycle: the highest"},
+    {"trainer.learning_rate.warm_up", "0", "epochs of linear rise"},
+    {"trainer.learning_rate.warm_up_factor", "0.1", "first rate, as a share of rate"},
+    {"trainer.learning_rate.factor", "0.1", "step, multi_step, exponential: per step down"},
+    {"trainer.learning_rate.epochs", "1", "step, exponential: between steps"},
+    {"trainer.learning_rate.milestones", "", "multi_step: epochs of the steps down"},
+    {"trainer.learning_rate.power", "1", "polynomial"},
+    {"trainer.learning_rate.final", "0", "polynomial, cosine, one_cycle: last rate, as a share of rate"},
+    {"trainer.learning_rate.rise", "0.3", "one_cycle: share of rising"},
+    {"trainer.learning_rate.start", "0.04", "one_cycle: first rate, as a share of rate"},
+    {"trainer.weight_decay", "0", "L2, not on biases and batch norm"},
+    {"trainer.decay_small", "false", "weight decay on biases and batch norm too"},
+    {"trainer.label_smoothing", "0", "share of the target spread over all classes"},
+    {"trainer.augment.shift", "0", "pixels each way, zeros from outside"},
+    {"trainer.augment.flip", "false", "mirrored left to right, every second time"},
+    {"trainer.augment.rotate", "0", "degrees each way"},
+    {"trainer.augment.scale", "0", "from 1 - scale to 1 + scale"},
+    {"trainer.augment.cutout", "0", "side of a square of zeros"},
+    {"trainer.clip_norm", "0", "largest 2-norm of all gradients together; 0: any"},
+    {"trainer.average", "0", "moving average of the weights: share kept per step; 0: none"},
+    {"trainer.seed", "1", "seed, when the key seed is absent"},
+    {"trainer.threads", "0", "threads, when the key threads is absent"},
+};
+
+const std::vector<SectionKey> kInfo{
+    {"info.width", "", "bits of weights, for the columns bitops_mayo and memory_mayo"},
+    {"info.activation_width", "", "bits of activations, for bitops_wa, mem_weights, mem_activation"},
+};
+
+const std::vector<SectionKey> kModel{
+    {"model.name", "", "of the network"},
+    {"model.input", "", "[height, width, channels]"},
+    {"model.layers", "", "map of NAME: {type: TYPE, ...}; nets/graph/build.hpp lists types and keys"},
+    {"model.graph", "", "{from: input, with: [NAME, ...], to: output}, or a list of such paths"},
+};
+
+// "  rows: 16   # meaning" of the machine's own document -> "16".
+std::string default_of(const std::string& document, const std::string& meaning) {
+  const std::size_t comment = document.find("# " + meaning + "\n");
+  if (comment == std::string::npos) return "";
+  const std::size_t line = document.rfind('\n', comment) + 1;
+  const std::string text = document.substr(line, comment - line);
+  const std::size_t first = text.find(": ");
+  if (first == std::string::npos) return "";
+  const std::size_t last = text.find_last_not_of(' ');
+  return last < first + 2 ? "" : text.substr(first + 2, last - first - 1);
+}
+
+std::vector<SectionKey> machine_section() {
+  const std::string document = sim::print_default_machine();
+  std::vector<SectionKey> keys;
+  for (const sim::MachineKey& key : sim::machine_keys()) {
+    keys.push_back({key.path, default_of(document, key.meaning), key.meaning});
+  }
+  return keys;
+}
+
+}  // namespace
+
+std::vector<SectionKey> section_keys() {
+  std::vector<SectionKey> all;
+  for (const auto& part : {kModel, kDataset, kTrainer, kSave, kCalibration, machine_section(), kInfo}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace guardbit::cli

@@ -1,0 +1,105 @@
+// What the program says about itself, and `info` against the published table of CifarNet.
+#include <gtest/gtest.h>
+
+#include "tests/cli/guardbit.hpp"
+
+namespace guardbit {
+namespace {
+
+using nlohmann::json;
+using tests::Outcome;
+using tests::source;
+using tests::Workplace;
+
+const std::vector<std::vector<std::string>> kCommands{
+    {"info"}, {"train"}, {"eval"}, {"quantize"}, {"run"}, {"simulate"}, {"verify"}, {"trace", "write"},
+    {"trace", "check"}, {"config", "print-default"}, {"config", "schema"}, {"config", "check"}};
+
+TEST(Help, EveryCommandDescribesItself) {
+  const Workplace place("help");
+  const Outcome overview = place.guardbit({"--help"});
+  EXPECT_EQ(overview.code, 0);
+  for (std::vector<std::string> command : kCommands) {
+    const std::string name = command.size() == 1 ? command[0] : command[0] + " " + command[1];
+    EXPECT_NE(overview.out.find("  " + name + " "), std::string::npos) << name;
+    command.push_back("--help");
+    const Outcome help = place.guardbit(command);
+    EXPECT_EQ(help.code, 0) << name;
+    EXPECT_EQ(help.err, "") << name;
+    EXPECT_EQ(help.out.find("usage: guardbit " + name), 0U) << help.out;
+    EXPECT_NE(help.out.find("--json"), std::string::npos) << name;
+  }
+}
+
+TEST(Help, TheVersionIsOneLine) {
+  const Workplace place("version");
+  const Outcome outcome = place.guardbit({"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, "guardbit " GUARDBIT_VERSION "\n");
+}
+
+TEST(Help, TheSystemCBannerIsNeverPrinted) {
+  const Workplace place("banner");
+  const Outcome outcome = place.guardbit({"info", source("nets/zoo/cifarnet.yaml")});
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.out.find("Accellera"), std::string::npos);
+}
+
+// SPEC 10.1, from Mayo's info.yaml: MACs, weights, bit operations and memory at 16 bits.
+TEST(Info, CifarNetIsThePublishedTable) {
+  const Workplace place("info");
+  const Outcome outcome =
+      place.guardbit({"info", source("nets/zoo/cifarnet.yaml"), "info.width=16", "--json", place / "info.json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("174,301,824"), std::string::npos) << outcome.out;
+  const json info = place.json("info.json");
+  struct Row {
+    const char* name;
+    std::int64_t macs, weights, bitops, memory;
+    json shape;
+  };
+  const std::vector<Row> rows{
+      {"conv0", 1555200, 1728, 24883200, 27648, {30, 30, 64}},
+      {"conv1", 33177600, 36864, 530841600, 589824, {30, 30, 64}},
+      {"conv2", 16588800, 73728, 265420800, 1179648, {15, 15, 128}},
+      {"conv3", 33177600, 147456, 530841600, 2359296, {15, 15, 128}},
+      {"conv4", 33177600, 147456, 530841600, 2359296, {15, 15, 128}},
+      {"conv5", 14155776, 221184, 226492416, 3538944, {8, 8, 192}},
+      {"conv6", 21233664, 331776, 339738624, 5308416, {8, 8, 192}},
+      {"conv7", 21233664, 331776, 339738624, 5308416, {8, 8, 192}},
+      {"logits", 1920, 1920, 30720, 30720, {1, 1, 10}}};
+  std::size_t found = 0;
+  for (const json& layer : info["layers"]) {
+    for (const Row& row : rows) {
+      if (layer["name"] != row.name) continue;
+      ++found;
+      EXPECT_EQ(layer["macs"], row.macs) << row.name;
+      EXPECT_EQ(layer["weights"], row.weights) << row.name;
+      EXPECT_EQ(layer["bitops_mayo"], row.bitops) << row.name;
+      EXPECT_EQ(layer["memory_mayo"], row.memory) << row.name;
+      EXPECT_EQ(layer["shape"], row.shape) << row.name;
+    }
+  }
+  EXPECT_EQ(found, rows.size());
+  EXPECT_EQ(info["totals"]["macs"], 174301824);
+  EXPECT_EQ(info["totals"]["weights"], 1293888);
+  EXPECT_EQ(info["totals"]["trainables"], 1296074);
+  EXPECT_EQ(info["totals"]["bitops_mayo"], 2788829184);
+  EXPECT_EQ(info["totals"]["memory_mayo"], 20702208);
+}
+
+TEST(Options, AnOptionIsTheKeyAndTheLastOneWins) {
+  const Workplace place("options");
+  const auto width = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"info", source("nets/zoo/lenet5.yaml"), "info.width=8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return place.guardbit(arguments).code;
+  };
+  EXPECT_EQ(width({"--threads", "1"}), 0);
+  EXPECT_EQ(width({"threads=1"}), 0);
+  EXPECT_EQ(width({"--threads=-1", "threads=1"}), 0) << "left to right: the override comes last";
+  EXPECT_EQ(width({"threads=1", "--threads=-1"}), 2) << "left to right: the option comes last";
+}
+
+}  // namespace
+}  // namespace guardbit
