@@ -8,6 +8,7 @@
 
 #include "arith/error.hpp"
 #include "cli/keys.hpp"
+#include "cli/sections.hpp"
 #include "cli/text.hpp"
 #include "cli/version.hpp"
 
@@ -64,6 +65,29 @@ std::string help_of(const Key& key) {
   return key.fallback.empty() ? std::string(key.help) : fmt::format("{} [{}]", key.help, key.fallback);
 }
 
+// Sections are written as key.sub.key=value, so CLI11 knows nothing of what is in them.
+std::string sections_help(const Command& command) {
+  std::string text;
+  for (const std::string_view name : command.keys) {
+    const Key& key = *find_key(name);
+    if (key.kind != KeyKind::Section) continue;
+    text += fmt::format("\n{}: {}\n", key.name, key.help);
+    for (const SectionKey& nested : section_keys()) {
+      if (!nested.path.starts_with(std::string(key.name) + ".")) continue;
+      text += fmt::format("  {:<40}{}{}\n", nested.path, nested.meaning,
+                          nested.fallback.empty() ? "" : fmt::format(" [{}]", nested.fallback));
+    }
+  }
+  return text.empty() ? "" : "\nSections (key.sub.key=value, or YAML):\n" + text;
+}
+
+// The usage line is ours; CLI11's own would only say "[OPTIONS]".
+class HelpFormat : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override { return ""; }
+  std::string make_positionals(const CLI::App* /*app*/) const override { return ""; }
+};
+
 // CLI11 reads the arguments; the order in which it saw them is kept, because configuration merges left to right.
 class Parser {
  public:
@@ -71,6 +95,7 @@ class Parser {
       : command_(command), app_(fmt::format("{}.\n\n{}", command.summary, command.details),
                                 fmt::format("guardbit {}", command.name)) {
     app_.allow_extras();
+    app_.formatter(std::make_shared<HelpFormat>());
     positional_ = app_.add_option("arguments", positional_values_, std::string(command.operands));
     positional_->type_name("");
     for (const std::string_view name : command.keys) add(*find_key(name));
@@ -121,9 +146,6 @@ class Parser {
       std::string word = extra.substr(extra.find_first_not_of('-') == std::string::npos
                                           ? extra.size() : extra.find_first_not_of('-'));
       word = word.substr(0, word.find('='));
-      for (std::string& name : known) {
-        if (name == word) return;  // unreachable by construction; CLI11 took it
-      }
       std::vector<std::string> shown;
       for (const std::string& name : known) shown.push_back("--" + name);
       throw Error(fmt::format("command line: {}: found unknown option {}{}, allowed {}", command_.name, extra,
@@ -188,7 +210,7 @@ int dispatch(std::span<const std::string> arguments) {
   try {
     invocation = parser.parse(arguments.subspan(used));
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}\n\n{}", usage(command), parser.help());
+    fmt::print("{}\n\n{}{}", usage(command), parser.help(), sections_help(command));
     return 0;
   } catch (const CLI::ParseError& error) {
     throw Error(fmt::format("command line: {}: found {}, allowed {}", command.name, one_line(error.what()),

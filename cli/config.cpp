@@ -69,6 +69,12 @@ int schema(const Invocation& invocation) {
   return 0;
 }
 
+// Keys that exclude others: of a learning rate that is a map instead of a number, of another optimizer.
+bool is_variant(const std::string& path) {
+  return path.starts_with("trainer.learning_rate.") || path.starts_with("model.") ||
+         path.starts_with("trainer.optimizer.beta") || path == "trainer.optimizer.epsilon";
+}
+
 // A document that `config check` accepts: keys without a default are comments.
 int print_default(const Invocation& invocation) {
   const Session session(invocation);
@@ -77,7 +83,7 @@ int print_default(const Invocation& invocation) {
   std::vector<std::string> open;
   for (const SectionKey& key : section_keys()) {
     const std::vector<std::string> path = nets::split_path(key.path);
-    const bool variant = key.path.starts_with("trainer.learning_rate.") || key.path.starts_with("model.");
+    const bool variant = is_variant(key.path);
     for (std::size_t depth = 0; depth + 1 < path.size(); ++depth) {
       if (depth < open.size() && open[depth] == path[depth]) continue;
       open.resize(depth);
@@ -127,9 +133,11 @@ int check(const Invocation& invocation) {
     if (training.section("trainer").has("epochs")) {
       static_cast<void>(trainer::read_train_options(training));
       training.section("trainer").done();
+      training.section_or_empty("save").done();
       read.push_back("trainer");
     }
     root.ignore("trainer");
+    root.ignore("save");
   }
   static_cast<void>(nets::read_quantize_options(root));
   if (const auto machine = optional_machine(session)) read.push_back("machine " + describe(machine));

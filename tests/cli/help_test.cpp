@@ -31,6 +31,40 @@ TEST(Help, EveryCommandDescribesItself) {
   }
 }
 
+TEST(Help, NestedKeysAreListedWithTheirCommand) {
+  const Workplace place("nested");
+  const std::string help = place.guardbit({"simulate", "--help"}).out;
+  for (const char* key : {"machine.array.rows", "machine.numerics.accumulator.format", "dataset.path", "--samples"}) {
+    EXPECT_NE(help.find(key), std::string::npos) << key;
+  }
+  EXPECT_EQ(help.find("trainer.epochs"), std::string::npos) << "not a key of simulate";
+}
+
+TEST(Config, TheDefaultsAreAcceptedByTheCheck) {
+  const Workplace place("config");
+  const Outcome printed = place.guardbit({"config", "print-default"});
+  ASSERT_EQ(printed.code, 0) << printed.err;
+  tests::write_text(place / "default.yaml", printed.out);
+  const Outcome checked = place.guardbit({"config", "check", place / "default.yaml", "dataset.name=glyphs",
+                                         "trainer.epochs=1"});
+  EXPECT_EQ(checked.code, 0) << checked.err;
+  EXPECT_NE(checked.out.find("dataset glyphs, trainer, machine 16x16 weight_stationary"), std::string::npos) << checked.out;
+}
+
+TEST(Config, TheSchemaListsEveryKeyOnceWithItsCommands) {
+  const Workplace place("schema");
+  ASSERT_EQ(place.guardbit({"config", "schema", "--json", place / "schema.json"}).code, 0);
+  std::map<std::string, json> keys;
+  const json schema = place.json("schema.json");
+  for (const json& key : schema["keys"]) {
+    EXPECT_TRUE(keys.emplace(key["key"], key).second) << key["key"] << " twice";
+    EXPECT_FALSE(key["meaning"].get<std::string>().empty()) << key["key"];
+    EXPECT_FALSE(key["commands"].empty()) << key["key"] << " is read by no command";
+  }
+  EXPECT_EQ(keys.at("machine.array.rows")["default"], "16");
+  EXPECT_EQ(keys.at("calibration.images")["commands"], json({"quantize", "config check"}));
+}
+
 TEST(Help, TheVersionIsOneLine) {
   const Workplace place("version");
   const Outcome outcome = place.guardbit({"--version"});
