@@ -34,20 +34,32 @@ std::int64_t sum_of(std::span<const std::int64_t> values) {
 }
 
 // A running sum that is narrowed again and again, and what it saw.
-struct RunningSum {
+class RunningSum {
+ public:
+  explicit RunningSum(const Format& format)
+      : format_(format),
+        low_(static_cast<std::int64_t>(format.min_code())),
+        high_(static_cast<std::int64_t>(format.max_code())) {}
+
   std::int64_t value = 0;
   std::int64_t exact = 0;
   std::int64_t narrowings = 0;
   std::uint64_t overflows = 0;
   std::int64_t first = 0;
 
-  void add(std::int64_t term, std::int64_t exact_term, const Format& format) {
-    const Narrowed narrowed = narrow(int128{value} + term, 0, format);
-    if (narrowed.overflowed && overflows++ == 0) {
-      first = narrowings;
+  void add(std::int64_t term, std::int64_t exact_term) {
+    std::int64_t sum = 0;
+    // A sum inside the format stays as it is in every mode; the lowest code is left to narrow() because of SAT_SYM.
+    if (!__builtin_add_overflow(value, term, &sum) && low_ < sum && sum <= high_) {
+      value = sum;
+    } else {
+      const Narrowed narrowed = narrow(int128{value} + term, 0, format_);
+      if (narrowed.overflowed && overflows++ == 0) {
+        first = narrowings;
+      }
+      value = static_cast<std::int64_t>(narrowed.value);
     }
     ++narrowings;
-    value = static_cast<std::int64_t>(narrowed.value);
     exact += exact_term;
   }
 
@@ -63,6 +75,10 @@ struct RunningSum {
     }
     counts.merge(mine);
   }
+
+ private:
+  Format format_;
+  std::int64_t low_, high_;
 };
 
 std::size_t part_size(int configured, std::size_t available) {
@@ -112,9 +128,8 @@ int signed_bits(const Range& range) {
 
 std::int64_t accumulate(std::span<const std::int64_t> products, std::int64_t initial, const Accumulation& accumulation,
                         std::int64_t output, AccumulationEvidence& evidence) {
-  const Format& format = accumulation.accumulator.format;
-  RunningSum acc;
-  acc.add(initial, initial, format);
+  RunningSum acc(accumulation.accumulator.format);
+  acc.add(initial, initial);
   evidence.exact.include(acc.exact);
 
   const std::size_t fold_size = std::max<std::size_t>(part_size(accumulation.fold, products.size()), 1);
@@ -122,22 +137,22 @@ std::int64_t accumulate(std::span<const std::int64_t> products, std::int64_t ini
   for (std::int64_t fold = 0; fold < folds; ++fold) {
     auto rest = products.subspan(static_cast<std::size_t>(fold) * fold_size);
     rest = rest.first(std::min(fold_size, rest.size()));
-    RunningSum psum;
+    RunningSum psum(accumulation.psum ? accumulation.psum->format : accumulation.accumulator.format);
     const int step = accumulation.psum ? accumulation.psum->step : accumulation.accumulator.step;
     while (!rest.empty()) {
       const std::size_t group_size = part_size(step, rest.size());
       const std::int64_t sum = sum_of(rest.first(group_size));
       rest = rest.subspan(group_size);
       if (accumulation.psum) {
-        psum.add(sum, sum, accumulation.psum->format);
+        psum.add(sum, sum);
       } else {
-        acc.add(sum, sum, format);
+        acc.add(sum, sum);
         evidence.exact.include(acc.exact);
       }
     }
     if (accumulation.psum) {
       psum.record(output * folds + fold, evidence.psum);
-      acc.add(psum.value, psum.exact, format);
+      acc.add(psum.value, psum.exact);
       evidence.exact.include(acc.exact);
     }
   }
