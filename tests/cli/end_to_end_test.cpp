@@ -72,6 +72,16 @@ TEST_F(EndToEnd, TrainingEvaluationAndInfoOfARunFolder) {
   EXPECT_EQ(place_.json("info.json")["totals"]["macs"], 14 * 14 * 4 * 25 + 5 * 5 * 6 * 36 + 150 * 10);
 }
 
+TEST_F(EndToEnd, AFolderDoesNotRememberWhatBelongedToOneCall) {
+  const std::string config = place_ / "run/config.yaml";
+  write_text(config, read_text(config) + "output: " + (place_ / "run") + "\nsamples: 7\n");
+  const Outcome nowhere = place_.guardbit({"quantize", place_ / "run"});
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_NE(nowhere.err.find("output: found nothing"), std::string::npos) << nowhere.err;
+  held({"eval", place_ / "run", "--json", place_ / "eval.json"});
+  EXPECT_EQ(place_.json("eval.json")["dataset"]["count"], 60) << "all test images";
+}
+
 TEST_F(EndToEnd, AllEnginesAgreeAtEveryAccumulator) {
   for (const std::string format : {"int<32,WRAP>", "int<12,SAT>", "int<10,WRAP>"}) {
     const std::string set = "machine.numerics.accumulator.format=" + format;
@@ -113,6 +123,9 @@ TEST_F(EndToEnd, EveryEngineBrokenOnPurposeIsCaughtAndLocated) {
       EXPECT_EQ(named, engine == "reference" ? "fast" : engine) << "all others differ from a broken reference";
     }
   }
+  // Images keep their index in the whole split, also beyond the first batch.
+  EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:skip_step:conv2", "first=31", "--json", place_ / "b.json"})).code, 1);
+  EXPECT_GE(place_.json("b.json")["agreement"]["first"]["coordinate"][0], 31);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:rounding:nothing"})).code, 2);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:gremlins"})).code, 2);
 }
