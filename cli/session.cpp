@@ -83,10 +83,9 @@ const fs::path& Session::required_bundle() const {
 }
 
 void Session::finish() const {
-  for (const Key& key : all_keys()) {
-    const bool own = std::find(command_.keys.begin(), command_.keys.end(), key.name) != command_.keys.end();
-    if (!own || config_.find(key.name) == nullptr) root_->ignore(key.name);
-  }
+  // A key may belong to another command, or to another kind of network than the one at hand; sections that were opened
+  // are still checked for what nobody read in them.
+  for (const Key& key : all_keys()) root_->ignore(key.name);
   // Networks read a part of `dataset`; the rest of it is let pass where no images are read, wrong names are not.
   if (root_->has("dataset")) {
     const nets::Section dataset = root_->section("dataset");

@@ -82,6 +82,17 @@ TEST_F(EndToEnd, AFolderDoesNotRememberWhatBelongedToOneCall) {
   EXPECT_EQ(place_.json("eval.json")["dataset"]["count"], 60) << "all test images";
 }
 
+TEST_F(EndToEnd, EvaluationAndInfoOfABundle) {
+  held({"eval", place_ / "int8", "--json", place_ / "fast.json"});
+  held({"eval", place_ / "int8", place_ / "machine.yaml", "engine=reference", "--json", place_ / "reference.json"});
+  EXPECT_EQ(place_.json("fast.json")["top1"], place_.json("reference.json")["top1"]);
+  held({"info", place_ / "int8", "--json", place_ / "info.json"});
+  const json info = place_.json("info.json");
+  EXPECT_EQ(info["totals"]["macs"], 14 * 14 * 4 * 25 + 5 * 5 * 6 * 36 + 150 * 10);
+  EXPECT_GE(layer(info, "conv1")["accumulator_bits"]["proven"], 8);
+  held({"config", "check", place_ / "int8", place_ / "machine.yaml"});
+}
+
 TEST_F(EndToEnd, AllEnginesAgreeAtEveryAccumulator) {
   for (const std::string format : {"int<32,WRAP>", "int<12,SAT>", "int<10,WRAP>"}) {
     const std::string set = "machine.numerics.accumulator.format=" + format;
