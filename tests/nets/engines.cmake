@@ -8,3 +8,6 @@ guardbit_add_test(engines_resnet
   SOURCES engines_resnet_test.cpp
   LIBS guardbit::engines guardbit::data guardbit::graph
   LABELS slow TIMEOUT 900)
+guardbit_add_test(engines_cmsis
+  SOURCES engines_cmsis_test.cpp cmsis_cases.cpp cmsis_file.cpp
+  LIBS guardbit::engines nlohmann_json::nlohmann_json)
