@@ -43,6 +43,7 @@ struct Frame {
   std::optional<std::vector<std::string>> key;
   Mark key_mark;
   bool key_is_merge = false;
+  std::optional<Mark> merge_mark;  // of the first `<<`
 };
 
 class Builder final : public YAML::EventHandler {
@@ -54,6 +55,8 @@ class Builder final : public YAML::EventHandler {
     return std::move(result_);
   }
   Mark mark(const YAML::Mark& at) const { return Mark{file_, lines_ ? at.line + 1 : 0}; }
+  /// Where the last scalar begins, if it is quoted.
+  const std::optional<Mark>& last_quote() const { return last_quote_; }
 
   void OnDocumentStart(const YAML::Mark& at) override {
     if (++documents_ > 1) fail(mark(at), "a second YAML document, allowed one per file");
@@ -70,6 +73,7 @@ class Builder final : public YAML::EventHandler {
     add(found->second, YAML::NullAnchor);
   }
   void OnScalar(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+    last_quote_ = tag == "!" ? std::optional(mark(at)) : std::nullopt;
     if (wants_key()) return take_key(mark(at), tag, text);
     add(scalar(mark(at), tag, text).set_mark(mark(at)), anchor);
   }
@@ -116,6 +120,8 @@ class Builder final : public YAML::EventHandler {
     if (tag != "?" && tag != "!" && !tag.empty()) reject_tag(at, tag);
     frame.key_is_merge = tag == "?" && text == "<<";
     frame.key_mark = at;
+    if (frame.key_is_merge && frame.merge_mark) duplicate({text}, at, *frame.merge_mark);
+    if (frame.key_is_merge) frame.merge_mark = at;
     std::vector<std::string> path = frame.key_is_merge ? std::vector<std::string>{text} : split_path(text);
     for (const std::string& part : path) {
       if (part.empty())
@@ -236,17 +242,35 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Value> anchors_;
   std::size_t nodes_ = 0;
   int documents_ = 0;
+  std::optional<Mark> last_quote_;
 };
+
+void parse_into(Builder& builder, const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  while (parser.HandleNextDocument(builder)) {
+  }
+}
+
+/// yaml-cpp 0.7 lets an open quote end where the text ends in a line break or in the quote itself. So the text is parsed
+/// once more, ending in a comment, if a quoted scalar comes last: an open quote would swallow the comment and fail.
+void check_quote_ends(const Builder& parsed, const std::string& text, const std::string& file_name, bool lines) {
+  if (!parsed.last_quote()) return;
+  Builder again(file_name, lines);
+  try {
+    parse_into(again, text.substr(0, text.find_last_not_of(" \t\r\n") + 1) + " #");
+  } catch (const YAML::Exception&) {
+    throw Error(fmt::format("{}: not YAML: a quote that does not end", parsed.last_quote()->text()));
+  }
+}
 
 }  // namespace
 
 Value parse_document(const std::string& text, const std::string& file_name, bool lines) {
   Builder builder(file_name, lines);
   try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    parse_into(builder, text);
+    check_quote_ends(builder, text, file_name, lines);
   } catch (const YAML::Exception& error) {
     const std::string place = error.mark.is_null() ? file_name : builder.mark(error.mark).text();
     throw Error(fmt::format("{}: not YAML: {}", place, error.msg));

@@ -106,6 +106,26 @@ TEST(ParseYaml, BrokenTextIsAnErrorWithItsPlace) {
             "net.yaml:1: found _import inside a._import, allowed at the top of a file only");
 }
 
+TEST(ParseYaml, QuotesMustEnd) {
+  EXPECT_EQ(parse_error("b: 1\na: \"x\nc: 2\n"), "net.yaml:2: not YAML: a quote that does not end");
+  EXPECT_EQ(parse_error("a: 'x\n\n"), "net.yaml:1: not YAML: a quote that does not end");
+  EXPECT_EQ(parse_error("l:\n- &k \"\n"), "net.yaml:2: not YAML: a quote that does not end");
+  EXPECT_EQ(parse_error("a: \"x\\\n"), "net.yaml:1: not YAML: a quote that does not end");
+  EXPECT_EQ(parse_error("a: \""), "net.yaml:1: not YAML: a quote that does not end");
+  EXPECT_EQ(parse_error("a: \"x"), "net.yaml:1: not YAML: illegal EOF in scalar");
+  EXPECT_EQ(parse_yaml("a: 1\nb: \"x\n  y\"  \n\n").at("b")->text(), "x y");
+  EXPECT_EQ(parse_yaml("'b': 'it''s' # 'x\n").at("b")->text(), "it's");
+  EXPECT_EQ(parse_yaml("a: 'x'\nb: |+\n  y\n\n").at("b")->text(), "y\n\n");
+}
+
+TEST(ParseYaml, MergesAreKeysToo) {
+  EXPECT_EQ(parse_error("a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n  <<: *a\n"),
+            "net.yaml:5: b.<<: duplicate key, first at net.yaml:3");
+  EXPECT_EQ(parse_error("a: &a {x: 1}\nb: {<<: *a, y: 2, y: 3}\n"),
+            "net.yaml:2: b.y: duplicate key, first at net.yaml:2");
+  EXPECT_EQ(parse_error("a: &a {x: 1, x: 2}\nb: *a\n"), "net.yaml:1: a.x: duplicate key, first at net.yaml:1");
+}
+
 TEST(ParseYaml, AliasBombsAreStopped) {
   std::string yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 10; ++i) {
