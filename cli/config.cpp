@@ -54,7 +54,8 @@ int schema(const Invocation& invocation) {
   const auto add = [&](const std::string& path, std::string_view kind, const std::string& fallback,
                        const std::string& meaning, const std::vector<std::string>& commands) {
     table.row({path, fallback, meaning});
-    keys.push_back({{"key", path}, {"kind", kind}, {"default", fallback}, {"meaning", meaning}, {"commands", commands}});
+    keys.push_back({{"key", path}, {"kind", kind}, {"default", fallback}, {"meaning", meaning}, {"commands",
+        commands}});
   };
   for (const Key& key : all_keys()) {
     add(std::string(key.name), kind_name(key.kind), std::string(key.fallback), std::string(key.help),

@@ -20,7 +20,8 @@ namespace guardbit::cli {
 // Error with `where` for an unknown name, or for a simulator without a machine.
 void check_engine(const std::string& engine, bool has_machine, const std::string& where);
 
-[[nodiscard]] std::unique_ptr<nets::Engine> make_engine(std::string_view name, const std::optional<sim::Machine>& machine);
+[[nodiscard]] std::unique_ptr<nets::Engine> make_engine(std::string_view name,
+    const std::optional<sim::Machine>& machine);
 
 // The section `machine`, when the configuration has one.
 [[nodiscard]] std::optional<sim::Machine> optional_machine(const Session& session);

@@ -12,7 +12,8 @@ json counts_json(const arith::OverflowCounts& c) {
 }
 
 arith::OverflowCounts counts(const json& j) {
-  arith::OverflowCounts c{.total = j[0], .count = j[1], .outputs = j[2], .transient = j[3], .harmful = j[4], .first = {}};
+  arith::OverflowCounts c{.total = j[0], .count = j[1], .outputs = j[2], .transient = j[3], .harmful = j[4],
+      .first = {}};
   if (!j[5].is_null()) c.first = arith::FirstOverflow{.output = j[5][0], .narrowing = j[5][1]};
   return c;
 }

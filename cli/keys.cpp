@@ -12,7 +12,8 @@ constexpr KeyKind kSection = KeyKind::Section;
 
 constexpr Key kKeys[] = {
     {"model", kSection, "", "", "the network: name, input, layers, graph", false},
-    {"weights", kScalar, "FILE", "the folder's own", "parameters of the network: .safetensors, or .npz of PyTorch", false},
+    {"weights", kScalar, "FILE", "the folder's own", "parameters of the network: .safetensors, or .npz of PyTorch",
+        false},
     {"dataset", kSection, "", "", "images and labels: name, path, preprocess, ...", false},
     {"trainer", kSection, "", "", "training: epochs, batch, optimizer, schedule, augmentation", false},
     {"load", kScalar, "N|FILE", "none", "checkpoint to continue from: latest, a number or a file", true},
@@ -46,7 +47,8 @@ constexpr Key kKeys[] = {
 std::span<const Key> all_keys() { return kKeys; }
 
 const Key* find_key(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const Key& key) { return key.name == name; });
+  const auto* found = std::find_if(std::begin(kKeys), std::end(kKeys),
+      [&](const Key& key) { return key.name == name; });
   return found == std::end(kKeys) ? nullptr : found;
 }
 

@@ -12,7 +12,8 @@
 namespace guardbit::cli {
 
 // Useful MACs / (PEs * cycles); empty without cycles.
-[[nodiscard]] std::optional<double> utilization(const std::optional<nets::LayerCost>& cost, const sim::Machine& machine);
+[[nodiscard]] std::optional<double> utilization(const std::optional<nets::LayerCost>& cost,
+    const sim::Machine& machine);
 
 // Cycles of one image: every image takes the same number; anything else is a bug.
 [[nodiscard]] std::uint64_t cycles_per_image(const nets::LayerCost& cost, std::int64_t images);

@@ -60,7 +60,8 @@ nets::RunResult run_batches(nets::Engine& engine, const nets::IntegerNetwork& ne
     nets::IntTensor batch({count, input.shape[1], input.shape[2], input.shape[3]});
     std::copy_n(input.data.begin() + begin * size, count * size, batch.data.begin());
     nets::RunResult part =
-        engine.run(network, accumulations, batch, {.threads = threads, .keep_accumulators = false, .first_image = begin});
+        engine.run(network, accumulations, batch, {.threads = threads, .keep_accumulators = false,
+            .first_image = begin});
     if (begin == 0) {
       result = std::move(part);
     } else {

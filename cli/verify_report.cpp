@@ -42,7 +42,8 @@ void judge_macs(const VerifyPlan& plan, const Tally& tally, Verdict& verdict) {
 json first_json(const Tally& tally) {
   for (const EngineTally& engine : tally.engines) {
     if (const auto first = engine.first()) {
-      return {{"engine", engine.name}, {"layer", first->layer}, {"coordinate", {first->n, first->h, first->w, first->c}},
+      return {{"engine", engine.name}, {"layer", first->layer}, {"coordinate", {first->n, first->h, first->w,
+          first->c}},
               {"expected", first->expected}, {"actual", first->actual}};
     }
   }
@@ -150,7 +151,8 @@ json verify_json(const VerifyPlan& plan, const Tally& tally, const Verdict& verd
 
 std::string verify_text(const VerifyPlan& plan, const Tally& tally, const Verdict& verdict) {
   const std::vector<nets::LayerProof> proofs = nets::prove(plan.network, plan.accumulations);
-  Table table({{"layer", Align::Left}, {"MACs"}, {"cycles"}, {"utilization"}, {"SQNR dB"}, {"max error"}, {"mismatches"},
+  Table table({{"layer", Align::Left}, {"MACs"}, {"cycles"}, {"utilization"}, {"SQNR dB"}, {"max error"},
+      {"mismatches"},
                {"overflow"}, {"harmful"}, {"saturated"}, {"bits seen"}, {"bits proven"}});
   for (std::size_t i = 0; i < plan.network.layers.size(); ++i) table.row(table_row(plan, tally, i, proofs[i]));
   const json totals = totals_json(plan.network, tally, plan.machine);

@@ -77,7 +77,8 @@ std::string verified(const Manifest& manifest, const fs::path& folder, std::stri
   const auto found = manifest.sha256.find(std::string(file));
   const std::string where = (folder / file).string();
   if (found == manifest.sha256.end()) {
-    throw Error(fmt::format("{}: found no sha256 of {}, allowed one per file", (folder / kManifestFile).string(), file));
+    throw Error(fmt::format("{}: found no sha256 of {}, allowed one per file", (folder / kManifestFile).string(),
+        file));
   }
   std::string text = read_text(folder / file, nets::kMaxFileBytes);
   const std::string hash = nets::sha256_hex(std::string_view(text));

@@ -9,7 +9,8 @@ namespace {
 
 std::string accumulation_text(const arith::Accumulation& a) {
   std::string text = fmt::format("acc = narrow(bias); after every {} products: acc = narrow(acc + their exact sum), {}",
-                                 a.accumulator.step == 0 ? std::string("fold of") : fmt::format("{}", a.accumulator.step),
+                                 a.accumulator.step == 0 ? std::string("fold of") : fmt::format("{}",
+                                     a.accumulator.step),
                                  arith::to_string(a.accumulator.format));
   if (a.psum) {
     text = fmt::format("partial sum p of a fold: {} every {} products; acc = narrow(acc + p), {}",

@@ -42,7 +42,8 @@ json stage_json(const arith::Stage& any) {
         } else if constexpr (std::is_same_v<T, arith::Relu>) {
           return {{"relu", true}};
         } else if constexpr (std::is_same_v<T, arith::Clamp>) {
-          return {{"clamp", json::array({stage.low ? json(*stage.low) : json(), stage.high ? json(*stage.high) : json()})}};
+          return {{"clamp", json::array({stage.low ? json(*stage.low) : json(),
+              stage.high ? json(*stage.high) : json()})}};
         } else {
           static_assert(std::is_same_v<T, arith::Scale>);
           return {{"scale", one_or_list(stage.values)}};

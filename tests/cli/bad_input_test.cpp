@@ -79,8 +79,10 @@ TEST_F(BadInput, ATruncatedSafetensorsIsNamed) {
 TEST_F(BadInput, MachinesThatCannotBeBuiltAreRefused) {
   const std::string edge = source("sim/configs/edge16.yaml");
   refused({"config", "check", edge, "machine.array.rows=0"}, {"machine.array.rows", "found 0", "allowed 1 to"});
-  refused({"config", "check", edge, "machine.numerics.accumulator.format=int<0>"}, {"found int<0>", "allowed an integer format"});
-  refused({"config", "check", edge, "machine.array.dataflow=weight_stationery"}, {"weight_stationery", "weight_stationary"});
+  refused({"config", "check", edge, "machine.numerics.accumulator.format=int<0>"}, {"found int<0>",
+      "allowed an integer format"});
+  refused({"config", "check", edge, "machine.array.dataflow=weight_stationery"}, {"weight_stationery",
+      "weight_stationary"});
   refused({"config", "check", edge, "machine.array.colums=4"}, {"colums", "did you mean columns?"});
 }
 

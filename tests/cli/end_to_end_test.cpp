@@ -108,7 +108,8 @@ TEST_F(EndToEnd, AllEnginesAgreeAtEveryAccumulator) {
     EXPECT_EQ(result["engines"].size(), 4U);
     EXPECT_EQ(layer(result, "conv1")["macs"], 14 * 14 * 4 * 25);
     EXPECT_GT(layer(result, "conv1")["cycles"], 0);
-    EXPECT_EQ(layer(result, "conv1")["accumulator_bits"]["configured"], format == "int<32,WRAP>" ? 32 : format == "int<12,SAT>" ? 12 : 10);
+    EXPECT_EQ(layer(result, "conv1")["accumulator_bits"]["configured"],
+        format == "int<32,WRAP>" ? 32 : format == "int<12,SAT>" ? 12 : 10);
     const std::uint64_t overflows = layer(result, "conv2")["overflow"]["accumulator"]["count"];
     EXPECT_EQ(overflows > 0, format != "int<32,WRAP>") << format;
     EXPECT_NE(outcome.out.find("held"), std::string::npos);
@@ -135,7 +136,8 @@ TEST_F(EndToEnd, EveryEngineBrokenOnPurposeIsCaughtAndLocated) {
     }
   }
   // Images keep their index in the whole split, also beyond the first batch.
-  EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:skip_step:conv2", "first=31", "--json", place_ / "b.json"})).code, 1);
+  EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:skip_step:conv2", "first=31", "--json",
+      place_ / "b.json"})).code, 1);
   EXPECT_GE(place_.json("b.json")["agreement"]["first"]["coordinate"][0], 31);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:rounding:nothing"})).code, 2);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:gremlins"})).code, 2);

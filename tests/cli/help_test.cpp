@@ -48,7 +48,8 @@ TEST(Config, TheDefaultsAreAcceptedByTheCheck) {
   const Outcome checked = place.guardbit({"config", "check", place / "default.yaml", "dataset.name=glyphs",
                                          "trainer.epochs=1"});
   EXPECT_EQ(checked.code, 0) << checked.err;
-  EXPECT_NE(checked.out.find("dataset glyphs, trainer, machine 16x16 weight_stationary"), std::string::npos) << checked.out;
+  EXPECT_NE(checked.out.find("dataset glyphs, trainer, machine 16x16 weight_stationary"), std::string::npos)
+      << checked.out;
 }
 
 TEST(Config, TheSchemaListsEveryKeyOnceWithItsCommands) {

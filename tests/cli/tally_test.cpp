@@ -27,7 +27,8 @@ Tally example(std::int64_t k) {
   layer.error = {.signal = 1.0 / static_cast<double>(k), .noise = 1e-9 * static_cast<double>(k),
                  .max_abs_error = 0.3, .count = u(11)};
   tally.layers = {layer, LayerTally{}};
-  nets::CodeComparison differs{.compared = u(12), .mismatching = 2, .first = nets::Mismatch{"conv1", 0, k, 2, 3, 4, 5, 6}};
+  nets::CodeComparison differs{.compared = u(12), .mismatching = 2, .first = nets::Mismatch{"conv1", 0, k, 2, 3, 4, 5,
+      6}};
   tally.engines = {{.name = "fast", .layers = {differs, {}}, .evidence_mismatches = 3, .first_evidence = "text"}};
   return tally;
 }

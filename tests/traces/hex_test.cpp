@@ -84,7 +84,8 @@ TEST(ParseHex, RefusesWhatTheWriterNeverWrites) {
   refuses("@0 01\n02\n", "f.hex:1: found \"@0 01\"");
   const WordFormat two{.elem_bits = 3, .is_signed = false, .elems_per_word = 2};
   EXPECT_THROW(static_cast<void>(parse_hex("48\n", two, 2, "x")), Error) << "bit 6 is beyond two lanes of 3 bits";
-  EXPECT_THROW(static_cast<void>(parse_hex("08\n", two, 1, "x")), Error) << "the second lane is beyond the last element";
+  EXPECT_THROW(static_cast<void>(parse_hex("08\n", two, 1, "x")), Error)
+      << "the second lane is beyond the last element";
 }
 
 TEST(ParseHex, ACountThatTheTextCannotHoldAllocatesNothing) {
