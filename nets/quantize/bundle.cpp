@@ -5,6 +5,7 @@
 
 #include "arith/error.hpp"
 #include "nets/graph/weights.hpp"
+#include "nets/io/sha256.hpp"
 #include "nets/quantize/bundle_parts.hpp"
 
 namespace guardbit::nets {
@@ -54,6 +55,16 @@ Network read_float(const Section& section, const fs::path& folder) {
   return network;
 }
 
+// The tensors of a bundle belong to its net.yaml: a bit that flipped or a save cut off between two files must not give
+// another network that also works.
+Bytes read_hashed(const Section& hashes, const char* key, const fs::path& file) {
+  const std::string wanted = hashes.text(key);
+  Bytes bytes = read_file(file);
+  const std::string found = sha256_hex(bytes);
+  if (found != wanted) hashes.fail(key, wanted, fmt::format("{}, the SHA-256 of {}", found, file.string()));
+  return bytes;
+}
+
 // Float nodes that layers stand for must exist and have the layers' shapes.
 void check_float_nodes(const Bundle& bundle) {
   for (const IntegerLayer& layer : bundle.network.layers) {
@@ -92,6 +103,9 @@ void save_bundle(const fs::path& folder, const IntegerNetwork& network, const Ne
   root.set("config", config);
   write_safetensors(folder / kWeights, tensors);
   save_weights(folded, folder / kFloat);
+  // Last in the file, too: without its end net.yaml is refused.
+  root.set("sha256", Value::map({{"weights", Value(sha256_hex(read_file(folder / kWeights)))},
+                                 {"float", Value(sha256_hex(read_file(folder / kFloat)))}}));
   atomic_write(folder / kNet, std::string_view(to_yaml(root)));  // last: a folder with net.yaml is whole
 }
 
@@ -107,7 +121,9 @@ Bundle load_bundle(const fs::path& folder) {
   bundle.network.preprocess = preprocess_of(section.section("preprocess"));
 
   const std::string file = (folder / kWeights).string();
-  const TensorFile tensors = read_safetensors(folder / kWeights);
+  const Section hashes = section.section("sha256");
+  const TensorFile tensors = parse_safetensors(read_hashed(hashes, "weights", folder / kWeights), file);
+  (void)read_hashed(hashes, "float", folder / kFloat);
   std::map<std::string, bool> used;
   for (const Section& layer : section.sections("layers")) {
     bundle.network.layers.push_back(read_layer(layer, tensors, file, used));

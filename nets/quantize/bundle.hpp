@@ -1,6 +1,7 @@
 // A bundle: an integer network as a folder.
 //
-//   net.yaml              layers, formats, stages, the folded float graph, and the configuration it was made with
+//   net.yaml              layers, formats, stages, the folded float graph, the configuration it was made with, and the
+//                         SHA-256 of the other two files (after editing them: `sha256sum`, or copy it from the Error)
 //   weights.safetensors   integers as integers: LAYER.weight (I8 or I16), LAYER.bias (I64), per-channel stage
 //                         parameters LAYER.stages.N (I32 or I64), scales (F64)
 //   float.safetensors     parameters of the folded float graph (F32), for comparisons

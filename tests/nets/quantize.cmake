@@ -12,3 +12,7 @@ guardbit_add_test(quantize_scheme
 guardbit_add_test(quantize_bundle
   SOURCES quantize_bundle_test.cpp
   LIBS guardbit::quantize guardbit_random_network)
+# Not with other tests: it replaces operator new.
+guardbit_add_test(quantize_untrusted
+  SOURCES quantize_untrusted_test.cpp
+  LIBS guardbit::quantize guardbit::engines)

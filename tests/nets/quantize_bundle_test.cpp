@@ -161,6 +161,25 @@ TEST_F(BundleTest, RefusesDamage) {
   expect_refused("weights.safetensors");
 }
 
+TEST_F(BundleTest, TensorsBelongToTheirNet) {
+  const Quantized q = small();
+  QuantizeOptions other;
+  other.weight_bits = 7;
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  const Bytes net = read_file(folder_ / "net.yaml");
+  save_bundle(folder_, small(other).network, q.folded, Value::map());
+  atomic_write(folder_ / "net.yaml", net);  // as if the second save had ended early
+  expect_refused("net.yaml:");
+  expect_refused("sha256.weights: found ");
+  fs::copy_file(folder_ / "weights.safetensors", folder_ / "float.safetensors", fs::copy_options::overwrite_existing);
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  EXPECT_NO_THROW((void)load_bundle(folder_));
+  edit("sha256:", "sha:"), expect_refused("sha256");
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  fs::copy_file(folder_ / "weights.safetensors", folder_ / "float.safetensors", fs::copy_options::overwrite_existing);
+  expect_refused("sha256.float: found ");
+}
+
 class NamedNumbers final : public ParameterSource, public ParameterSink {
  public:
   std::vector<std::int64_t> integers(const std::string& name) override { return integers_.at(name); }
