@@ -1,7 +1,8 @@
 // Batch norm folding, in double.
 #include "nets/graph/fold_batch_norm.hpp"
 
-#include <cmath>
+#include <Eigen/Core>
+#include <iterator>
 
 #include "nets/graph/dead_nodes.hpp"
 
@@ -10,26 +11,28 @@ namespace {
 
 bool weighted(const Node& node) { return node.op == Op::Conv2d || node.op == Op::FullyConnected; }
 
+// One value per output channel of a parameter, in double.
+Eigen::ArrayXd channels(const FloatTensor& parameter) {
+  return Eigen::Map<const Eigen::ArrayXf>(parameter.data.data(), std::ssize(parameter.data)).cast<double>();
+}
+
 // Scales the weights of `node` (and of its parameters in `network`) by the batch norm `norm` that follows it.
 void fold(Network& network, Node& node, const Node& norm) {
   const double epsilon = std::get<BatchNormAttributes>(norm.attributes).epsilon;
-  const FloatTensor& gamma = network.parameter(norm.name + ".gamma");
-  const FloatTensor& beta = network.parameter(norm.name + ".beta");
-  const FloatTensor& mean = network.parameter(norm.name + ".mean");
-  const FloatTensor& variance = network.parameter(norm.name + ".variance");
+  const auto of_norm = [&](const char* suffix) { return channels(network.parameter(norm.name + suffix)); };
+  const Eigen::ArrayXd factor = of_norm(".gamma") / (of_norm(".variance") + epsilon).sqrt();
   auto& conv = std::get<ConvAttributes>(node.attributes);
 
   FloatTensor bias({conv.channels});
   if (conv.bias) bias = network.parameter(node.name + ".bias");
+  const Eigen::ArrayXd folded_bias = of_norm(".beta") + factor * (channels(bias) - of_norm(".mean"));
+  Eigen::Map<Eigen::ArrayXf>(bias.data.data(), std::ssize(bias.data)) = folded_bias.cast<float>();
+
   FloatTensor weight = network.parameter(node.name + ".weight");
-  const std::size_t depth = weight.data.size() / static_cast<std::size_t>(conv.channels);
-  for (std::size_t k = 0; k < bias.data.size(); ++k) {
-    const double factor = double{gamma.data[k]} / std::sqrt(double{variance.data[k]} + epsilon);
-    for (std::size_t i = k * depth; i < (k + 1) * depth; ++i) {
-      weight.data[i] = static_cast<float>(factor * double{weight.data[i]});
-    }
-    bias.data[k] = static_cast<float>(double{beta.data[k]} + factor * (double{bias.data[k]} - double{mean.data[k]}));
-  }
+  using Rows = Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;  // [K, R * S * C / groups]
+  Eigen::Map<Rows> rows(weight.data.data(), conv.channels, std::ssize(weight.data) / conv.channels);
+  rows = (rows.cast<double>().colwise() * factor).cast<float>();
+
   conv.bias = true;
   network.parameters[node.name + ".weight"] = std::move(weight);
   network.parameters[node.name + ".bias"] = std::move(bias);
