@@ -1,0 +1,79 @@
+// Inner loops of gemm.hpp for one block of up to kMr rows x kNr columns, one table of functions per instruction set.
+// Another instruction set is one more file that fills such a table.
+//
+// Layouts (a dword holds one column):
+//   quads   right: [quad][16] dwords of 4 int8, per half block of 16 columns;  left: rows of uint8
+//   pairs   right: [pair][kNr] dwords of 2 int16;                              left: rows of dwords of 2 int16
+//   singles right: [k][kNr] int16;                                             left: rows of dwords (v, v)
+// All sums are modulo 2^32 (singles: 2^16); the caller proves that they fit.
+#pragma once
+
+#include <cstdint>
+
+#include "arith/gemm.hpp"
+
+namespace guardbit::arith::detail {
+
+inline constexpr int kMr = 8;    // rows of a block
+inline constexpr int kHalf = 16; // columns of a half block
+inline constexpr int kNr = 32;   // columns of a block
+
+enum class LaneFit : unsigned char {
+  Clamp,   // sums are values, clamped into [low, high]
+  Wrap,    // sums are values, wrapped into [low, low + mask]
+  Toggle,  // sums are exact; counted is how often bit `width` of (sum - low) changes. |group sum| <= 2^width
+};
+
+struct QuadBlock {
+  const std::uint8_t* lhs[kMr];  // at the first quad; kMr readable rows
+  const std::int8_t* rhs;        // half 0
+  std::int64_t half_stride;      // bytes from half 0 to half 1
+  int halves;                    // 1 or 2
+  std::int64_t quads;
+  std::int32_t* acc;  // [kMr][kNr], += dot
+};
+
+struct PairBlock {
+  const std::uint32_t* lhs;  // [rows][lhs_stride] dwords; step 1: two per pair, (v0, 0) and (0, v1), else one
+  std::int64_t lhs_stride;
+  const std::uint32_t* rhs;  // [pairs][kNr]
+  int rows;
+  int pairs;
+  int group;           // pairs per group; 0: every product is a group
+  int groups;          // in this block
+  std::int32_t low, high;
+  std::uint32_t mask;  // 2^width - 1
+  int width;
+  std::int32_t* acc;    // [rows][kNr]
+  std::int32_t* count;  // [rows][kNr], += narrowings that changed a sum
+};
+
+struct SingleBlock {
+  const std::uint32_t* lhs;  // [rows][lhs_stride]
+  std::int64_t lhs_stride;
+  const std::int16_t* rhs;  // [depth][kNr]
+  int rows;
+  int depth;
+  int step;
+  Overflow overflow;  // SAT, SAT_SYM or WRAP, of int16
+  std::int32_t* acc;
+  std::int32_t* count;
+};
+
+struct GemmKernels {
+  void (*dot_quads)(const QuadBlock&);
+  void (*lanes32)(const PairBlock&, LaneFit);
+  void (*lanes16)(const SingleBlock&);
+  // Smallest and largest of ((acc - low) & mask) + low over `rows` rows of [kNr].
+  void (*range)(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
+                std::int32_t* max);
+  // Smallest and largest byte of `rows` rows of `count` bytes.
+  void (*byte_range)(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max);
+};
+
+[[nodiscard]] const GemmKernels& gemm_kernels_scalar();
+[[nodiscard]] const GemmKernels& gemm_kernels_avx2();
+[[nodiscard]] const GemmKernels& gemm_kernels_avx512();
+[[nodiscard]] const GemmKernels& gemm_kernels(GemmIsa isa);
+
+}  // namespace guardbit::arith::detail

@@ -1,0 +1,525 @@
+// The block path of gemm(): blocks of kMr x kNr outputs, the guard, and the redo of what it cannot prove.
+//
+// For rows with values in [x_low, x_high] (x_low <= 0 <= x_high) and a block of columns whose positive weights sum to
+// at most P and negative ones to at most N over a part of the reduction, no prefix of that part moves a running sum up
+// by more than x_high * P - x_low * N or down by more than x_high * N - x_low * P. Where the sums of a block of rows,
+// moved by that much, stay within the format, nothing can overflow there, whatever the step, and the plain product is
+// exact. Otherwise the same is tried row by row for one chunk, and the rows that fail are computed in lanes.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "arith/detail/gemm_plan.hpp"
+#include "arith/narrow.hpp"
+
+namespace guardbit::arith::detail {
+namespace {
+
+constexpr std::int64_t kMacroBytes = 1 << 17;  // of packed left operand that is worked on together
+constexpr std::int64_t kMacroRows = 128;
+constexpr int kTile = kMr * kNr;
+constexpr int kPatience = 16;     // failures in a row before the guard is switched off
+constexpr int kPause = 240;       // chunks of a block of rows that it then stays off
+
+// Values and their moves in one part of the reduction.
+struct Moves {
+  std::int64_t up = 0, down = 0;
+};
+
+Moves moves(std::int64_t x_low, std::int64_t x_high, const ColumnBound& w) {
+  return {x_high * w.positive - x_low * w.negative, x_high * w.negative - x_low * w.positive};
+}
+
+struct ByteRange {
+  std::int32_t min = 0, max = 0;
+};
+
+// The running sums of one block of rows in one block of columns.
+struct RowBlock {
+  std::int64_t next = 0;              // chunks before this one are done
+  std::int32_t min = 0, max = 0;      // of the values
+  bool may_have_overflowed = false;
+};
+
+class BlockWorker {
+ public:
+  BlockWorker(const GemmPlan& plan, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work)
+      : p_(plan), w_(plan.weights), out_(out), counts_(evidence.accumulator), work_(work) {
+    const std::int64_t depth = std::max<std::int64_t>(w_.padded_depth, kProofDepth);
+    macro_rows_ = std::clamp<std::int64_t>(kMacroBytes / depth / kMr * kMr, kMr, kMacroRows);
+    direct_ = p_.flip == 0 && w_.depth % 4 == 0;
+    const auto blocks = static_cast<std::size_t>(macro_rows_ / kMr);
+    if (!direct_) packed_.resize(static_cast<std::size_t>(macro_rows_ * depth));
+    rows_.resize(static_cast<std::size_t>(macro_rows_));
+    acc_.resize(blocks * kTile);
+    count_.resize(blocks * kTile);
+    blocks_.resize(blocks);
+    ranges_.resize(blocks * static_cast<std::size_t>(p_.chunks()));
+    bounds_.resize(static_cast<std::size_t>(p_.chunks()));
+    if (p_.lanes) {
+      const auto chunk = static_cast<std::size_t>(p_.chunk);
+      right_.resize(chunk * kNr);
+      left_.resize(chunk * kMr);
+    }
+    const Format& format = p_.accumulation.accumulator.format;
+    mask_ = format.width >= 32 ? ~0U : static_cast<std::uint32_t>((std::uint64_t{1} << format.width) - 1);
+  }
+
+  // Rows first .. first + count - 1 (at most macro_rows()) of all column blocks.
+  void macro_block(std::int64_t first, std::int64_t count, std::int64_t first_block, std::int64_t last_block) {
+    first_row_ = first;
+    row_count_ = count;
+    row_blocks_ = (count + kMr - 1) / kMr;
+    candidate_row_ = candidate_col_ = -1;
+    read_rows();
+    for (std::int64_t block = first_block; block < last_block; ++block) column_block(block);
+    if (candidate_row_ >= 0 && !found_) {
+      found_ = true;
+      OverflowCounts first_overflow;
+      first_overflow.first = FirstOverflow{out_.first_output + candidate_row_ * out_.row_step + candidate_col_,
+                                           replay(candidate_row_, candidate_col_)};
+      counts_.merge(first_overflow);
+    }
+  }
+
+  [[nodiscard]] std::int64_t macro_rows() const { return macro_rows_; }
+
+ private:
+  [[nodiscard]] int rows_of(std::int64_t rb) const {
+    return static_cast<int>(std::min<std::int64_t>(kMr, row_count_ - rb * kMr));
+  }
+  [[nodiscard]] std::int64_t end_of(std::int64_t chunk) const { return std::min((chunk + 1) * p_.chunk, w_.depth); }
+  [[nodiscard]] std::int32_t* acc(std::int64_t rb) { return &acc_[static_cast<std::size_t>(rb) * kTile]; }
+  [[nodiscard]] std::int32_t* count(std::int64_t rb) { return &count_[static_cast<std::size_t>(rb) * kTile]; }
+  [[nodiscard]] RowBlock& state(std::int64_t rb) { return blocks_[static_cast<std::size_t>(rb)]; }
+  [[nodiscard]] const std::uint8_t* row(std::int64_t r) const { return rows_[static_cast<std::size_t>(r)]; }
+  [[nodiscard]] ByteRange& range(std::int64_t rb, std::int64_t chunk) {
+    return ranges_[static_cast<std::size_t>(rb * p_.chunks() + chunk)];
+  }
+
+  // Bytes of every row, rows beyond the last one repeating it; and their ranges, if something is to be proven.
+  void read_rows() {
+    for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      if (r >= row_count_) {
+        rows_[at] = rows_[at - 1];
+        continue;
+      }
+      const auto* codes = static_cast<const std::uint8_t*>(p_.lhs.data) + (first_row_ + r) * p_.lhs.stride;
+      if (direct_) {
+        rows_[at] = codes;
+        continue;
+      }
+      std::uint8_t* to = &packed_[at * static_cast<std::size_t>(w_.padded_depth)];
+      for (std::int64_t k = 0; k < w_.depth; ++k) to[k] = static_cast<std::uint8_t>(codes[k] ^ p_.flip);
+      rows_[at] = to;
+    }
+    have_ranges_ = false;
+  }
+
+  void find_ranges() {
+    if (have_ranges_) return;
+    have_ranges_ = true;
+    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
+      for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
+        range(rb, chunk) = bytes_of(rb * kMr, rows_of(rb), chunk);
+      }
+    }
+  }
+
+  // Range of the values (0 included) of some rows in a chunk.
+  [[nodiscard]] ByteRange bytes_of(std::int64_t r, int rows, std::int64_t chunk) const {
+    const std::uint8_t* from[kMr];
+    const std::int64_t k = chunk * p_.chunk;
+    for (int i = 0; i < rows; ++i) from[i] = row(r + i) + k;
+    int min = 0;
+    int max = 0;
+    p_.kernels->byte_range(from, rows, end_of(chunk) - k, &min, &max);
+    return {std::min(0, min - p_.offset), std::max(0, max - p_.offset)};
+  }
+
+  void column_block(std::int64_t block) {
+    first_col_ = block * kNr;
+    col_count_ = std::min<std::int64_t>(kNr, w_.cols - first_col_);
+    block_ = block;
+    expanded_ = -1;
+    prepare_bounds();
+    start();
+    const ColumnBound& total = w_.total[static_cast<std::size_t>(block)];
+    const Moves all = moves(p_.x_low, p_.x_high, total);
+    const bool proven = p_.use_static && start_max_ + all.up <= p_.high && start_min_ - all.down >= p_.low;
+    if (proven) {
+      for (std::int64_t rb = 0; rb < row_blocks_; ++rb) dot(rb, 0, w_.depth, acc(rb));
+      work_.proven += static_cast<std::uint64_t>(row_count_ * col_count_ * w_.depth);
+    } else {
+      if (p_.use_guard) find_ranges();
+      for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
+        for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
+          if (state(rb).next <= chunk) advance(rb, chunk);
+        }
+      }
+    }
+    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) emit(rb);
+  }
+
+  void prepare_bounds() {
+    const std::int64_t per_chunk = p_.chunk / kProofDepth;
+    for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
+      ColumnBound sum;
+      const std::int64_t last = std::min((chunk + 1) * per_chunk, w_.proof_blocks());
+      for (std::int64_t b = chunk * per_chunk; b < last; ++b) {
+        const ColumnBound& part = w_.bound[static_cast<std::size_t>(block_ * w_.proof_blocks() + b)];
+        sum.positive += part.positive;
+        sum.negative += part.negative;
+      }
+      bounds_[static_cast<std::size_t>(chunk)] = sum;
+    }
+  }
+
+  // Initial values; padded columns start at 0.
+  void start() {
+    bool overflowed = false;
+    std::int32_t values[kNr] = {};
+    std::int32_t counts[kNr] = {};
+    start_min_ = start_max_ = p_.start(first_col_);
+    std::int64_t min = 0;
+    std::int64_t max = 0;
+    for (std::int64_t c = 0; c < col_count_; ++c) {
+      const std::int64_t exact = p_.start(first_col_ + c);
+      const Fitted fitted = fit(exact, p_.accumulation.accumulator.format);
+      const std::int64_t value = static_cast<std::int64_t>(fitted.value);
+      min = std::min(min, value);
+      max = std::max(max, value);
+      start_min_ = std::min(start_min_, exact);
+      start_max_ = std::max(start_max_, exact);
+      values[c] = static_cast<std::int32_t>(p_.keeps_exact() ? exact : value);
+      counts[c] = fitted.overflowed ? 1 : 0;
+      overflowed |= fitted.overflowed;
+    }
+    for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
+      std::copy_n(values, kNr, &acc_[static_cast<std::size_t>(r * kNr)]);
+    }
+    if (overflowed || p_.lanes) {
+      for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
+        std::copy_n(counts, kNr, &count_[static_cast<std::size_t>(r * kNr)]);
+      }
+    }
+    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
+      state(rb) = {0, static_cast<std::int32_t>(min), static_cast<std::int32_t>(max), overflowed};
+    }
+  }
+
+  // to += the products k .. end of a block of rows; k a whole number of proof blocks.
+  void dot(std::int64_t rb, std::int64_t k, std::int64_t end, std::int32_t* to) const {
+    QuadBlock in{};
+    for (int r = 0; r < kMr; ++r) in.lhs[r] = row(rb * kMr + r) + k;
+    const std::int64_t half_bytes = w_.padded_depth * kHalf;
+    in.rhs = w_.bytes.data() + first_col_ / kHalf * half_bytes + k * kHalf;
+    in.half_stride = half_bytes;
+    in.halves = col_count_ > kHalf ? 2 : 1;
+    in.quads = (end - k + 3) / 4;
+    in.acc = to;
+    if (p_.offset != 0) {
+      const std::int32_t* before = column_sum(k);
+      const std::int32_t* after = column_sum(end);
+      std::uint32_t correction[kNr] = {};
+      for (int c = 0; c < in.halves * kHalf; ++c) {
+        correction[c] = static_cast<std::uint32_t>(p_.offset) * static_cast<std::uint32_t>(after[c] - before[c]);
+      }
+      for (int i = 0; i < kTile; ++i) {
+        to[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(to[i]) - correction[i % kNr]);
+      }
+    }
+    p_.kernels->dot_quads(in);
+  }
+
+  [[nodiscard]] const std::int32_t* column_sum(std::int64_t k) const {
+    return w_.column_sum.data() + (k + kProofDepth - 1) / kProofDepth * w_.padded_cols + first_col_;
+  }
+
+  void measure(std::int64_t rb) {
+    RowBlock& s = state(rb);
+    p_.kernels->range(acc(rb), rows_of(rb), static_cast<std::int32_t>(range_low()), range_mask(), &s.min, &s.max);
+  }
+  // Exact sums are looked at as the values they stand for.
+  [[nodiscard]] std::int64_t range_low() const { return p_.keeps_exact() ? p_.low : 0; }
+  [[nodiscard]] std::uint32_t range_mask() const { return p_.keeps_exact() ? mask_ : ~0U; }
+
+  // Computes at least chunk `chunk` of a block of rows.
+  void advance(std::int64_t rb, std::int64_t chunk) {
+    const bool guard = p_.use_guard && (pause_ == 0 || --pause_ == 0);
+    if (guard) {
+      const std::int64_t proven = proven_until(rb, chunk);
+      if (proven > chunk) {
+        dot(rb, chunk * p_.chunk, end_of(proven - 1), acc(rb));
+        state(rb).next = proven;
+        if (proven < p_.chunks()) measure(rb);
+        failures_ = 0;
+        const std::int64_t depth = end_of(proven - 1) - chunk * p_.chunk;
+        work_.guarded += static_cast<std::uint64_t>(rows_of(rb) * col_count_ * depth);
+        return;
+      }
+    }
+    int failing[kMr];
+    int fails = 0;
+    for (int r = 0; r < rows_of(rb); ++r) {
+      if (!guard || !row_proven(rb, r, chunk)) failing[fails++] = r;
+    }
+    if (guard && fails == rows_of(rb)) {
+      if (++failures_ >= kPatience && p_.may_give_up) pause_ = kPause;
+    } else if (guard) {
+      failures_ = 0;
+    }
+    redo(rb, chunk, failing, fails);
+    state(rb).next = chunk + 1;
+    if (p_.use_guard && chunk + 1 < p_.chunks()) measure(rb);
+  }
+
+  // The chunk before which the guard proves a block of rows.
+  [[nodiscard]] std::int64_t proven_until(std::int64_t rb, std::int64_t chunk) {
+    std::int64_t up = state(rb).max;
+    std::int64_t down = state(rb).min;
+    std::int64_t next = chunk;
+    for (; next < p_.chunks(); ++next) {
+      const ByteRange x = range(rb, next);
+      const Moves move = moves(x.min, x.max, bounds_[static_cast<std::size_t>(next)]);
+      up += move.up;
+      down -= move.down;
+      if (up > p_.high || down < p_.low) break;
+    }
+    if (next < p_.chunks() && chunk == 0 && whole_proven(rb)) return p_.chunks();
+    return next;
+  }
+
+  // The whole reduction at once, whose column sums are smaller than the sums of the chunks' largest ones.
+  [[nodiscard]] bool whole_proven(std::int64_t rb) {
+    ByteRange x = range(rb, 0);
+    for (std::int64_t chunk = 1; chunk < p_.chunks(); ++chunk) {
+      x.min = std::min(x.min, range(rb, chunk).min);
+      x.max = std::max(x.max, range(rb, chunk).max);
+    }
+    const Moves move = moves(x.min, x.max, w_.total[static_cast<std::size_t>(block_)]);
+    return state(rb).max + move.up <= p_.high && state(rb).min - move.down >= p_.low;
+  }
+
+  [[nodiscard]] bool row_proven(std::int64_t rb, int r, std::int64_t chunk) {
+    const ByteRange x = bytes_of(rb * kMr + r, 1, chunk);
+    const Moves move = moves(x.min, x.max, bounds_[static_cast<std::size_t>(chunk)]);
+    std::int32_t min = 0;
+    std::int32_t max = 0;
+    p_.kernels->range(acc(rb) + r * kNr, 1, static_cast<std::int32_t>(range_low()), range_mask(), &min, &max);
+    return max + move.up <= p_.high && min - move.down >= p_.low;
+  }
+
+  // One chunk of a block of rows: the failing ones in lanes, the others plainly.
+  void redo(std::int64_t rb, std::int64_t chunk, const int* failing, int fails) {
+    const int rows = rows_of(rb);
+    const std::int64_t k = chunk * p_.chunk;
+    const std::int64_t end = end_of(chunk);
+    const auto outputs = static_cast<std::uint64_t>((end - k) * col_count_);
+    work_.lanes += outputs * static_cast<std::uint64_t>(fails);
+    work_.guarded += outputs * static_cast<std::uint64_t>(rows - fails);
+    if (fails == rows) {
+      in_lanes(rb, chunk, failing, fails, acc(rb), count(rb));
+    } else {
+      alignas(64) std::int32_t sums[kTile];
+      alignas(64) std::int32_t counts[kTile];
+      for (int i = 0; i < fails; ++i) {
+        std::copy_n(acc(rb) + failing[i] * kNr, kNr, sums + i * kNr);
+        std::copy_n(count(rb) + failing[i] * kNr, kNr, counts + i * kNr);
+      }
+      dot(rb, k, end, acc(rb));
+      if (fails != 0) in_lanes(rb, chunk, failing, fails, sums, counts);
+      for (int i = 0; i < fails; ++i) {
+        std::copy_n(sums + i * kNr, kNr, acc(rb) + failing[i] * kNr);
+        std::copy_n(counts + i * kNr, kNr, count(rb) + failing[i] * kNr);
+      }
+    }
+    state(rb).may_have_overflowed |= fails != 0;
+  }
+
+  void in_lanes(std::int64_t rb, std::int64_t chunk, const int* rows, int count_rows, std::int32_t* sums,
+                std::int32_t* counts) {
+    const std::int64_t k = chunk * p_.chunk;
+    const int depth = static_cast<int>(end_of(chunk) - k);
+    if (expanded_ != chunk) expand(chunk, depth);
+    expanded_ = chunk;
+    const int step = static_cast<int>(std::min<std::int64_t>(p_.step, depth));
+    if (p_.use_lanes16) {
+      for (int i = 0; i < count_rows; ++i) left_singles(row(rb * kMr + rows[i]) + k, depth, &left_[static_cast<std::size_t>(i * depth)]);
+      p_.kernels->lanes16({left_.data(), depth, reinterpret_cast<const std::int16_t*>(right_.data()), count_rows,
+                           depth, step, p_.accumulation.accumulator.format.overflow, sums, counts});
+      return;
+    }
+    const int pairs = (depth + 1) / 2;
+    const int words = step == 1 ? depth : pairs;
+    for (int i = 0; i < count_rows; ++i) {
+      std::uint32_t* to = &left_[static_cast<std::size_t>(i * words)];
+      const std::uint8_t* from = row(rb * kMr + rows[i]) + k;
+      step == 1 ? left_products(from, depth, to) : left_pairs(from, depth, to);
+    }
+    const int group = step == 1 ? 0 : (step + 1) / 2;
+    const int groups = (depth + step - 1) / step;
+    p_.kernels->lanes32({left_.data(), words, reinterpret_cast<const std::uint32_t*>(right_.data()), count_rows, pairs,
+                         group, groups, static_cast<std::int32_t>(p_.low), static_cast<std::int32_t>(p_.high), mask_,
+                         p_.accumulation.accumulator.format.width, sums, counts},
+                        p_.fit);
+  }
+
+  [[nodiscard]] std::uint32_t value16(std::uint8_t byte) const {
+    return static_cast<std::uint32_t>(byte - p_.offset) & 0xFFFF;
+  }
+  void left_singles(const std::uint8_t* from, int depth, std::uint32_t* to) const {
+    for (int k = 0; k < depth; ++k) to[k] = value16(from[k]) * 0x10001U;
+  }
+  // (v0, 0), (0, v1), ...
+  void left_products(const std::uint8_t* from, int depth, std::uint32_t* to) const {
+    for (int k = 0; k < depth; ++k) to[k] = value16(from[k]) << (k % 2 * 16);
+  }
+  void left_pairs(const std::uint8_t* from, int depth, std::uint32_t* to) const {
+    for (int k = 0; k + 1 < depth; k += 2) to[k / 2] = value16(from[k]) | value16(from[k + 1]) << 16;
+    if (depth % 2 != 0) to[depth / 2] = value16(from[depth - 1]);
+  }
+
+  // The weights of a chunk as 16-bit numbers: [k][kNr] for lanes16, [pair][kNr][2] for lanes32.
+  void expand(std::int64_t chunk, int depth) {
+    const std::int64_t half_bytes = w_.padded_depth * kHalf;
+    const int halves = col_count_ > kHalf ? 2 : 1;
+    if (halves == 1) std::fill(right_.begin(), right_.end(), std::int16_t{0});
+    for (int h = 0; h < halves; ++h) {
+      const std::int8_t* from =
+          w_.bytes.data() + (first_col_ / kHalf + h) * half_bytes + chunk * p_.chunk * kHalf;
+      for (int quad = 0; quad < (depth + 3) / 4; ++quad, from += kHalf * 4) {
+        std::int16_t* to = &right_[static_cast<std::size_t>(quad * 4 * kNr)];
+        if (p_.use_lanes16) {
+          for (int c = 0; c < kHalf; ++c) {
+            for (int i = 0; i < 4; ++i) to[i * kNr + h * kHalf + c] = from[c * 4 + i];
+          }
+        } else {
+          to += h * kHalf * 2;
+          for (int c = 0; c < kHalf; ++c) {
+            to[c * 2] = from[c * 4];
+            to[c * 2 + 1] = from[c * 4 + 1];
+          }
+          for (int c = 0; c < kHalf; ++c) {
+            to[kNr * 2 + c * 2] = from[c * 4 + 2];
+            to[kNr * 2 + c * 2 + 1] = from[c * 4 + 3];
+          }
+        }
+      }
+    }
+  }
+
+  // Accumulators and evidence of a block of rows.
+  void emit(std::int64_t rb) {
+    const int rows = rows_of(rb);
+    counts_.total += static_cast<std::uint64_t>(rows * col_count_);
+    const bool overflowed = state(rb).may_have_overflowed && any_overflow(rb);
+    if (overflowed) judge(rb);
+    const std::int64_t first = first_row_ + rb * kMr;
+    for (int r = 0; r < rows; ++r) {
+      const std::int32_t* from = acc(rb) + r * kNr;
+      const std::int64_t at = (first + r) * out_.stride + first_col_;
+      if (out_.out32 != nullptr) {
+        std::copy_n(from, col_count_, out_.out32 + at);
+      } else {
+        std::copy_n(from, col_count_, out_.out64 + at);
+      }
+    }
+  }
+
+  [[nodiscard]] bool any_overflow(std::int64_t rb) {
+    std::int32_t any = 0;
+    for (int i = 0; i < rows_of(rb) * kNr; ++i) any |= count(rb)[i];
+    return any != 0;
+  }
+
+  // Counts of a block of rows with overflows; turns exact sums into values.
+  void judge(std::int64_t rb) {
+    alignas(64) std::int32_t exact[kTile];
+    if (p_.keeps_exact()) {
+      std::copy_n(acc(rb), kTile, exact);
+      const auto low = static_cast<std::uint32_t>(p_.low);
+      for (int i = 0; i < kTile; ++i) {
+        acc(rb)[i] = static_cast<std::int32_t>(((static_cast<std::uint32_t>(exact[i]) - low) & mask_) + low);
+      }
+    } else {
+      for (int i = 0; i < kTile; ++i) {
+        exact[i] = i % kNr < col_count_ ? static_cast<std::int32_t>(p_.start(first_col_ + i % kNr)) : 0;
+      }
+      dot(rb, 0, w_.depth, exact);
+    }
+    for (int r = 0; r < rows_of(rb); ++r) {
+      for (int c = 0; c < col_count_; ++c) {
+        const int at = r * kNr + c;
+        const std::int32_t overflows = count(rb)[at];
+        if (overflows == 0) continue;
+        const bool same = acc(rb)[at] == exact[at];
+        counts_.count += static_cast<std::uint64_t>(overflows);
+        ++counts_.outputs;
+        ++(same ? counts_.transient : counts_.harmful);
+        candidate(first_row_ + rb * kMr + r, first_col_ + c);
+      }
+    }
+  }
+
+  void candidate(std::int64_t row, std::int64_t col) {
+    if (candidate_row_ < 0 || row < candidate_row_ || (row == candidate_row_ && col < candidate_col_)) {
+      candidate_row_ = row;
+      candidate_col_ = col;
+    }
+  }
+
+  // The first narrowing of an output that changes its sum, by the definition.
+  [[nodiscard]] std::int64_t replay(std::int64_t row, std::int64_t col) const {
+    const Format& format = p_.accumulation.accumulator.format;
+    std::int64_t value = p_.start(col);
+    Fitted fitted = fit(value, format);
+    std::int64_t narrowing = 0;
+    for (std::int64_t k = 0; !fitted.overflowed && k < w_.depth; ++narrowing) {
+      const std::int64_t end = std::min(k + p_.step, w_.depth);
+      for (; k < end; ++k) value += std::int64_t{p_.lhs.value(row, k)} * w_.at(k, col);
+      fitted = fit(value, format);
+    }
+    return narrowing;
+  }
+
+  const GemmPlan& p_;
+  const PackedWeights::State& w_;
+  const GemmOut& out_;
+  OverflowCounts& counts_;
+  GemmWork& work_;
+  std::int64_t macro_rows_ = 0;
+  bool direct_ = false;  // bytes are read where the caller has them
+  std::uint32_t mask_ = 0;
+
+  std::int64_t first_row_ = 0, row_count_ = 0, row_blocks_ = 0;
+  std::vector<std::uint8_t> packed_;         // [macro_rows, padded_depth]
+  std::vector<const std::uint8_t*> rows_;    // [macro_rows]
+  std::vector<ByteRange> ranges_;            // [row blocks, chunks]
+  bool have_ranges_ = false;
+  std::int64_t candidate_row_ = -1, candidate_col_ = -1;
+  bool found_ = false;  // rows ascend: only the first macro block with an overflow matters
+
+  std::int64_t block_ = 0, first_col_ = 0, col_count_ = 0;
+  std::int64_t start_min_ = 0, start_max_ = 0;
+  std::vector<std::int32_t> acc_, count_;    // [row blocks][kMr][kNr]
+  std::vector<RowBlock> blocks_;
+  std::vector<ColumnBound> bounds_;          // per chunk
+  std::int64_t expanded_ = -1;               // chunk that right_ holds
+  std::vector<std::int16_t> right_;
+  std::vector<std::uint32_t> left_;
+  int failures_ = 0, pause_ = 0;
+};
+
+}  // namespace
+
+void gemm_blocks(const GemmPlan& plan, std::int64_t first, std::int64_t last, std::int64_t first_block,
+                 std::int64_t last_block, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work) {
+  BlockWorker worker(plan, out, evidence, work);
+  for (std::int64_t row = first; row < last; row += worker.macro_rows()) {
+    worker.macro_block(row, std::min(worker.macro_rows(), last - row), first_block, last_block);
+  }
+}
+
+}  // namespace guardbit::arith::detail

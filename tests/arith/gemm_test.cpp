@@ -1,0 +1,209 @@
+// gemm(): every path and instruction set, forced one by one, against an oracle in 128-bit integers.
+#include "arith/gemm.hpp"
+
+#include <gtest/gtest.h>
+
+#include "arith/error.hpp"
+#include "tests/arith/gemm_compare.hpp"
+
+namespace guardbit::arith {
+namespace {
+
+using testing::compare;
+using testing::compare_random;
+using testing::GemmProblem;
+using testing::GemmResult;
+using testing::kIsas;
+using testing::run_gemm;
+using testing::Tally;
+
+TEST(Gemm, EveryPathAndInstructionSetAgreesWithTheOracle) {
+  Tally tally;
+  compare_random(1, 60000, tally);
+  EXPECT_GT(tally.overflowed, 10000U);
+  EXPECT_GT(tally.transient, 200U);
+  EXPECT_GT(tally.work.proven, 0U);
+  EXPECT_GT(tally.work.guarded, 0U);
+  EXPECT_GT(tally.work.lanes, 0U);
+}
+
+// A problem that is all zeros but for what a test puts in.
+GemmProblem quiet(std::int64_t rows, std::int64_t cols, std::int64_t depth, const Format& format, int step = 1) {
+  GemmProblem p;
+  p.accumulation.accumulator = {format, step};
+  p.rows = rows;
+  p.cols = cols;
+  p.depth = depth;
+  p.u8.assign(static_cast<std::size_t>(rows * depth), 0);
+  p.rhs.assign(static_cast<std::size_t>(depth * cols), 0);
+  return p;
+}
+
+TEST(Gemm, OneHotOutputIsFoundWhereverItIs) {
+  Tally tally;
+  for (const std::int64_t hot_row : {0, 7, 16}) {
+    for (const std::int64_t hot_col : {0, 15, 16, 36}) {
+      for (const std::int64_t hot_k : {0, 126, 127, 128, 130}) {
+        for (const Overflow mode : {Overflow::SAT, Overflow::SAT_SYM, Overflow::WRAP}) {
+          for (const int sign : {hot_k % 2 == 0 ? 1 : -1}) {
+            GemmProblem p = quiet(17, 37, 131, integer_format(16, true, mode));
+            // 2 * 128 * 127 = 32512, then 2 * 128: 32768 is one too many; -32768 is not, except under SAT_SYM.
+            const auto put = [&](std::int64_t k, int x, int w) {
+              p.u8[static_cast<std::size_t>(hot_row * p.depth + k)] = static_cast<std::uint8_t>(x);
+              p.rhs[static_cast<std::size_t>(k * p.cols + hot_col)] = sign * w;
+            };
+            const std::int64_t before = (hot_k + 60) % p.depth;
+            put(before, 255, 127);
+            put(hot_k, 1, 127);
+            put((hot_k + 30) % p.depth, 1, 127);
+            put((hot_k + 31) % p.depth, 1, 127);
+            put((hot_k + 32) % p.depth, 1, 2);
+            const GemmResult expected = gemm_oracle(p);
+            EXPECT_EQ(expected.counts.outputs, sign > 0 || mode == Overflow::SAT_SYM ? 1U : 0U);
+            compare(p, expected, tally);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, TheGuardProvesWhatFitsExactlyAndNothingMore) {
+  // 100 products of 255 * 127 and one of 1 * w: the bound is met exactly, then missed by one.
+  for (const int over : {0, 1}) {
+    GemmProblem p = quiet(3, 5, 101, integer_format(22, true, Overflow::WRAP));
+    std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+    std::fill(p.rhs.begin(), p.rhs.end(), 0);
+    std::int64_t sum = 0;
+    for (std::int64_t k = 0; k < 60; ++k) {
+      p.rhs[static_cast<std::size_t>(k * p.cols + 2)] = 127;
+      sum += 255 * 127;
+    }
+    p.initial.assign(5, 0);
+    p.initial[2] = (1 << 21) - 1 - sum + over;
+    const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+    for (const GemmIsa isa : kIsas) {
+      if (!isa_supported(isa)) continue;
+      GemmWork work;
+      const GemmResult found = run_gemm(p, weights, {.path = GemmPath::Guarded, .isa = isa}, &work);
+      EXPECT_EQ(work.lanes == 0, over == 0);
+      EXPECT_EQ(found.counts.outputs, over == 0 ? 0U : 3U);
+      EXPECT_EQ(found, gemm_oracle(p));
+    }
+    EXPECT_EQ(gemm_path_available(GemmPath::Proven, p.lhs(), weights, p.initial, p.accumulation), over == 0);
+  }
+}
+
+TEST(Gemm, OnlyTheRowsThatFailAreRedone) {
+  GemmProblem p = quiet(16, 32, 256, integer_format(18, true, Overflow::SAT));
+  for (std::size_t i = 0; i < p.u8.size(); ++i) p.u8[i] = 1;
+  std::fill_n(p.u8.begin() + 5 * 256, 256, std::uint8_t{255});
+  std::fill(p.rhs.begin(), p.rhs.end(), 100);
+  const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+  GemmWork work;
+  const GemmResult found = run_gemm(p, weights, {.path = GemmPath::Guarded}, &work);
+  EXPECT_EQ(found, gemm_oracle(p));
+  EXPECT_EQ(found.counts.outputs, 32U);
+  EXPECT_EQ(work.lanes, 32U * 256U);
+}
+
+TEST(Gemm, TheGuardGivesUpAndComesBack) {
+  // Thousands of rows that overflow at once, then thousands that never do.
+  GemmProblem p = quiet(6000, 8, 16, integer_format(16, true, Overflow::SAT));
+  for (std::size_t i = 0; i < p.u8.size(); ++i) p.u8[i] = i < p.u8.size() / 2 ? 255 : 1;
+  std::fill(p.rhs.begin(), p.rhs.end(), 127);
+  const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+  GemmWork work;
+  EXPECT_EQ(run_gemm(p, weights, {}, &work), gemm_oracle(p));
+  EXPECT_GT(work.lanes, 3000U * 8U * 16U);
+  EXPECT_GT(work.guarded, 1000U * 8U * 16U);
+}
+
+TEST(Gemm, SixteenBitOperandsWideFormatsAndPartialSumsGoTheGeneralWay) {
+  Random random(5, 0);
+  for (int width = 30; width <= 48; width += 3) {
+    GemmProblem p;
+    p.type = GemmLhs::Type::S16;
+    p.rows = 35;
+    p.cols = 34;
+    p.depth = 1030;
+    p.zero_point = -5;
+    p.accumulation.accumulator = {integer_format(width, true, width % 2 == 0 ? Overflow::SAT : Overflow::WRAP), 1};
+    std::vector<int> codes;
+    for (std::int64_t i = 0; i < p.rows * p.depth; ++i) codes.push_back(testing::between(random, -32768, 32767));
+    p.set_codes(codes);
+    for (std::int64_t i = 0; i < p.depth * p.cols; ++i) p.rhs.push_back(testing::between(random, -32768, 32767));
+    Tally tally;
+    compare(p, gemm_oracle(p), tally);
+  }
+}
+
+TEST(Gemm, RangesAndPartialSumsComeFromTheTile) {
+  Random random(6, 0);
+  GemmProblem p = testing::random_gemm(random, 14);
+  p.accumulation.psum = AccumulatorSpec{integer_format(12, true, Overflow::SAT), 2};
+  p.accumulation.fold = 9;
+  const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+  AccumulationEvidence expected;
+  std::vector<std::int64_t> sums;
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    for (std::int64_t c = 0; c < p.cols; ++c) {
+      std::vector<std::int64_t> products;
+      for (std::int64_t k = 0; k < p.depth; ++k) products.push_back(p.left(r, k) * p.right(k, c));
+      const std::int64_t start = p.initial.empty() ? 0 : p.initial[static_cast<std::size_t>(c)];
+      sums.push_back(accumulate(products, start, p.accumulation, r * p.cols + c, expected));
+    }
+  }
+  std::vector<std::int64_t> out(sums.size());
+  AccumulationEvidence evidence;
+  gemm(p.lhs(), p.rows, weights, p.initial, p.accumulation,
+       {.out64 = out.data(), .stride = p.cols, .first_output = 0, .row_step = p.cols}, evidence, {.range = true});
+  EXPECT_EQ(out, sums);
+  EXPECT_TRUE(evidence == expected);
+}
+
+TEST(Gemm, NothingIsTouchedOutsideTheOutputs) {
+  GemmProblem p = quiet(9, 17, 5, integer_format(20, true, Overflow::WRAP));
+  std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{3});
+  std::fill(p.rhs.begin(), p.rhs.end(), 2);
+  const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+  std::vector<std::int32_t> out(9 * 20 + 1, -7);
+  AccumulationEvidence evidence;
+  gemm(p.lhs(), p.rows, weights, {}, p.accumulation, {.out32 = out.data(), .stride = 20, .row_step = 17}, evidence);
+  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], i < 180 && i % 20 < 17 ? 30 : -7) << i;
+}
+
+TEST(Gemm, EmptyProductsAreAllowed) {
+  GemmProblem p = quiet(3, 4, 0, integer_format(8));
+  p.initial.assign(4, 200);
+  Tally tally;
+  compare(p, gemm_oracle(p), tally);
+  p = quiet(0, 4, 3, integer_format(8));
+  compare(p, gemm_oracle(p), tally);
+  p = quiet(3, 0, 3, integer_format(8));
+  compare(p, gemm_oracle(p), tally);
+}
+
+TEST(Gemm, RefusesWhatItCannotCompute) {
+  GemmProblem p = quiet(2, 3, 4, integer_format(40, true, Overflow::SAT));
+  std::fill(p.rhs.begin(), p.rhs.end(), 1);
+  const PackedWeights weights(p.rhs.data(), 3, 4, 3);
+  std::vector<std::int32_t> out(6);
+  AccumulationEvidence evidence;
+  const GemmOut to{.out32 = out.data(), .stride = 3, .row_step = 3};
+  EXPECT_THROW(gemm(p.lhs(), 2, weights, {}, p.accumulation, to, evidence), Error);
+  p.accumulation.accumulator.format = integer_format(20);
+  EXPECT_THROW(gemm(p.lhs(), 2, weights, {}, p.accumulation, to, evidence, {.path = GemmPath::Lanes16}), Error);
+  p.zero_point = 256;
+  EXPECT_THROW(gemm(p.lhs(), 2, weights, {}, p.accumulation, to, evidence), Error);
+  p.zero_point = 0;
+  const std::vector<std::int64_t> two(2);
+  EXPECT_THROW(gemm(p.lhs(), 2, weights, two, p.accumulation, to, evidence), Error);
+  p.accumulation.accumulator.step = -1;
+  EXPECT_THROW(gemm(p.lhs(), 2, weights, {}, p.accumulation, to, evidence), Error);
+  std::vector<std::int32_t> big(12, 65536);
+  EXPECT_THROW(PackedWeights(big.data(), 3, 4, 3), Error);
+}
+
+}  // namespace
+}  // namespace guardbit::arith
