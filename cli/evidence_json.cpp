@@ -29,7 +29,11 @@ json point(std::uint64_t count, double rate, const json& transient, const json& 
   return {{"count", count}, {"rate", rate}, {"transient", transient}, {"harmful", harmful}};
 }
 
-json point(const arith::OverflowCounts& c) { return point(c.count, c.rate(), c.transient, c.harmful); }
+json point(const arith::OverflowCounts& c) {
+  json result = point(c.count, c.rate(), c.transient, c.harmful);
+  result["outputs"] = c.outputs;
+  return result;
+}
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);

@@ -19,6 +19,29 @@ json bits_json(const nets::IntegerLayer& layer, const LayerTally& tally, const n
           {"proven", proof.accumulator_bits}};
 }
 
+// Where the first overflow of a weighted layer is: coordinate [image, p, q, k] and the narrowing within its reduction.
+// `folds`: partial sums per output (1 for the accumulator).
+json first_overflow(const std::optional<arith::FirstOverflow>& first, const nets::Shape& shape, std::int64_t folds) {
+  if (!first) return nullptr;
+  const std::int64_t output = first->output / folds;
+  const std::int64_t pixel = output / shape.c;
+  json where{{"coordinate", {pixel / shape.w / shape.h, pixel / shape.w % shape.h, pixel % shape.w, output % shape.c}},
+             {"narrowing", first->narrowing}};
+  if (folds > 1) where["fold"] = first->output % folds;
+  return where;
+}
+
+json overflow_of_layer(const nets::IntegerNetwork& network, const nets::IntegerLayer& layer, const LayerTally& tally,
+                       const arith::Accumulation& accumulation) {
+  json report = overflow_report(tally.evidence, stage_overflow(layer.stages, tally.stages));
+  if (!layer.weighted()) return report;
+  const std::int64_t depth = nets::gemm_shape(network, layer).depth;
+  const std::int64_t folds = accumulation.fold == 0 ? 1 : (depth + accumulation.fold - 1) / accumulation.fold;
+  report["accumulator"]["first"] = first_overflow(tally.evidence.accumulator.first, layer.shape, 1);
+  report["psum"]["first"] = first_overflow(tally.evidence.psum.first, layer.shape, folds);
+  return report;
+}
+
 }  // namespace
 
 std::optional<double> utilization(const std::optional<nets::LayerCost>& cost, const sim::Machine& machine) {
@@ -40,7 +63,7 @@ json layer_json(const nets::IntegerNetwork& network, int index, const LayerTally
   json row{{"name", layer.name},
            {"op", nets::name(layer.op)},
            {"macs", nets::macs(network, layer)},
-           {"overflow", overflow_report(tally.evidence, stage_overflow(layer.stages, tally.stages))},
+           {"overflow", overflow_of_layer(network, layer, tally, accumulation)},
            {"accumulator_bits", bits_json(layer, tally, proof, accumulation)},
            {"cycles", nullptr},
            {"utilization", nullptr},
