@@ -44,6 +44,7 @@ int dispatch(std::span<const std::string> arguments);
 [[nodiscard]] Command quantize_command();
 [[nodiscard]] Command info_command();
 [[nodiscard]] Command run_command();
+[[nodiscard]] std::vector<Command> compute_commands();  // one per operator
 [[nodiscard]] Command simulate_command();
 [[nodiscard]] Command verify_command();
 [[nodiscard]] Command trace_write_command();

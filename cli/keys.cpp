@@ -40,6 +40,20 @@ constexpr Key kKeys[] = {
     {"all_layers", kFlag, "", "false", "write the codes of every layer, not only the last", true},
     {"layer", kScalar, "NAME", "", "a weighted layer of the network", true},
     {"stream", kScalar, "NAME", "output", "which expected stream a dump is: output or accumulator", true},
+    {"numerics", kScalar, "FILE.yaml", "", "compute: formats, accumulator and output stages", true},
+    {"lhs", kScalar, "FILE.npy", "", "left operand", true},
+    {"rhs", kScalar, "FILE.npy", "", "right operand", true},
+    {"weight", kScalar, "FILE.npy", "", "weights of a convolution", true},
+    {"bias", kScalar, "FILE.npy", "none", "initial value of the accumulators, one per output channel", true},
+    {"stride", kList, "H,W", "1,1", "of a window", true},
+    {"padding", kList, "T,B,L,R", "0,0,0,0", "of a window: top, bottom, left, right", true},
+    {"pad_value", kScalar, "N", "the zero point", "code in the padding", true},
+    {"dilation", kList, "H,W", "1,1", "of a window", true},
+    {"groups", kScalar, "N", "1", "of a convolution", true},
+    {"kernel", kList, "H,W", "", "size of a pooling window", true},
+    {"pool", kScalar, "NAME", "", "max or average", true},
+    {"out", kScalar, "FILE.npy", "", "where the results are written", true},
+    {"accumulators", kScalar, "FILE.npy", "none", "where the accumulators are written, before the stages", true},
 };
 
 }  // namespace
