@@ -85,7 +85,7 @@ class Files final : public ParameterSource {
 
 }  // namespace
 
-Numerics::Numerics(Value root, std::filesystem::path folder) : root_(std::move(root)), folder_(std::move(folder)) {}
+Numerics::Numerics(Value root, std::filesystem::path folder) : tree_(root), root_(tree_), folder_(std::move(folder)) {}
 
 void Numerics::read_operands(int count) {
   const Section section = root_.section("operands");
@@ -124,10 +124,11 @@ arith::Accumulation Numerics::accumulation() const {
   return accumulation;
 }
 
-arith::StageList Numerics::stages(const Section& section, std::string_view key,
+arith::StageList Numerics::stages(const Section& section, const Section& twin, std::string_view key,
                                   const std::vector<std::int64_t>& shape) const {
-  // Lists lie along the last axis; read_stages itself does not know how long that is.
-  for (const Section& stage : section.sections(key)) {
+  // Lists lie along the last axis; read_stages itself does not know how long that is. Looking marks keys as read, so it
+  // is done on a twin.
+  for (const Section& stage : twin.sections(key)) {
     for (const std::string& name : stage.keys()) {
       if (name == "clamp" || !stage.raw(name).is_list()) continue;
       const std::size_t size = stage.raw(name).items().size();
@@ -141,11 +142,11 @@ arith::StageList Numerics::stages(const Section& section, std::string_view key,
 }
 
 arith::StageList Numerics::output(const std::vector<std::int64_t>& shape) const {
-  return stages(root_, "output", shape);
+  return stages(root_, Section(tree_), "output", shape);
 }
 
 arith::StageList Numerics::operand_stages(std::string_view key, const std::vector<std::int64_t>& shape) const {
-  return stages(root_.section("operands"), key, shape);
+  return stages(root_.section("operands"), Section(tree_).section("operands"), key, shape);
 }
 
 }  // namespace guardbit::nets::compute

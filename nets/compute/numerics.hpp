@@ -47,8 +47,9 @@ class Numerics {
   void done() const { root_.done(); }
 
  private:
-  [[nodiscard]] arith::StageList stages(const Section& section, std::string_view key,
+  [[nodiscard]] arith::StageList stages(const Section& section, const Section& twin, std::string_view key,
                                         const std::vector<std::int64_t>& shape) const;
+  Value tree_;
   Section root_;
   std::filesystem::path folder_;
   std::vector<OperandSpec> operands_{2};

@@ -13,6 +13,8 @@ using tests::Workplace;
 
 const std::vector<std::vector<std::string>> kCommands{
     {"info"}, {"train"}, {"eval"}, {"quantize"}, {"run"}, {"simulate"}, {"verify"}, {"trace", "write"},
+    {"compute", "gemm"}, {"compute", "conv2d"}, {"compute", "depthwise"}, {"compute", "pool"}, {"compute", "add"},
+    {"compute", "multiply"}, {"compute", "requantize"},
     {"trace", "check"}, {"config", "print-default"}, {"config", "schema"}, {"config", "check"}};
 
 TEST(Help, EveryCommandDescribesItself) {
