@@ -168,7 +168,6 @@ Value parse_override(const std::string& token) {
     const std::string message = error.what();  // "command line: ...", which should also name the key
     throw Error(fmt::format("{}: {}{}", kSource, key, message.substr(kSource.size())));
   }
-  value.set_mark({std::make_shared<const std::string>(kSource), 0});
   Value tree = Value::map().set_mark(value.mark());
   merge_at(tree, key, value);
   return tree;

@@ -35,6 +35,12 @@ TEST(Merge, DigitsIndexLists) {
             "over.yaml:1: found index 99999999999999999999, allowed 0 to 1 (the list at base.yaml:1)");
 }
 
+TEST(Merge, MapsWithOtherKeysReplaceLists) {
+  EXPECT_EQ(merged("l: [7, 8]", "l: {}"), parse_yaml("l: {}"));
+  EXPECT_EQ(merged("l: [7, 8]", "l: {0: 1, x: 2}"), parse_yaml("l: {0: 1, x: 2}"));
+  EXPECT_EQ(merged("l: [7, 8]", "l: {x: 2, 0: 1}"), parse_yaml("l: {x: 2, 0: 1}"));
+}
+
 TEST(Override, SplitsAtTheFirstEquals) {
   const Value value = parse_override("a.b=x=y");
   EXPECT_EQ(value.at("a.b")->text(), "x=y");
@@ -73,6 +79,12 @@ TEST(Paths, SplitAndJoinAreInverse) {
   EXPECT_EQ(split_path(join_path(path)), path);
 }
 
+TEST(Paths, ABackslashAtTheEndStandsForItself) {
+  const std::string_view text = "a\\.b";
+  EXPECT_EQ(split_path(text.substr(0, 2)), (std::vector<std::string>{"a\\"}));  // whatever stands behind the view
+  EXPECT_EQ(split_path("a\\b"), (std::vector<std::string>{"a\\b"}));
+}
+
 class ConfigFiles : public InFolder {};
 
 TEST_F(ConfigFiles, TokensMergeLeftToRight) {
@@ -80,6 +92,7 @@ TEST_F(ConfigFiles, TokensMergeLeftToRight) {
   write("b.yaml", "y: 2\nz: 2\n");
   const std::vector<std::string> tokens{"a.yaml", "z=3", "b.yaml", "y=4"};
   EXPECT_EQ(load_config(tokens), parse_yaml("{x: 1, y: 4, z: 2}"));
+  EXPECT_EQ(load_config(tokens).mark().text(), "a.yaml:1");  // where a missing key is missing
 }
 
 TEST_F(ConfigFiles, ImportsComeBeforeTheFilesOwnKeys) {
@@ -112,6 +125,15 @@ TEST_F(ConfigFiles, TheSameFileMayBeImportedTwice) {
   write("b.yaml", "_import: c.yaml\nx: 1\n");
   write("c.yaml", "x: 2\n");
   EXPECT_EQ(load_yaml("a.yaml"), parse_yaml("x: 2"));
+  write("c.yaml", "_import: d.yaml\nx: 2\n");  // a file that imports, too
+  write("d.yaml", "y: 1\n");
+  EXPECT_EQ(load_yaml("a.yaml"), parse_yaml("{y: 1, x: 2}"));
+}
+
+TEST_F(ConfigFiles, ALinkToAFileIsThatFile) {
+  write("a.yaml", "_import: link.yaml\n");
+  std::filesystem::create_symlink("a.yaml", "link.yaml");
+  EXPECT_EQ(error_of([] { load_yaml("a.yaml"); }), "link.yaml: imports itself: a.yaml -> a.yaml");
 }
 
 }  // namespace

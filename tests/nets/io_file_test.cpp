@@ -43,6 +43,14 @@ TEST_F(Files, ReadsAreBounded) {
   EXPECT_EQ(error_of([] { read_file("y"); }), "y: cannot open: No such file or directory");
 }
 
+TEST_F(Files, TheLimitHoldsWhereTheSizeIsNotKnown) {
+  const char* const endless = "/proc/self/maps";  // says that it has 0 bytes, as a pipe does
+  if (!std::filesystem::exists(endless)) GTEST_SKIP() << "no " << endless;
+  EXPECT_GT(read_file(endless).size(), 100u);
+  EXPECT_EQ(error_of([&] { read_file(endless, 100); }),
+            "/proc/self/maps: found more than 100 bytes, which is the limit");
+}
+
 TEST_F(Files, PlainFilesComeBeforeCompressedOnes) {
   EXPECT_EQ(error_of([] { read_decompressed("x", 100); }), "x: not found, nor x.gz, nor x.xz");
   atomic_write("x.gz", from_hex("1f8b0800000000000203cb48cdc9c957c840905c003b7c8adf12000000"));

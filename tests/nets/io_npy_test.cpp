@@ -75,6 +75,38 @@ TEST(Npy, MistakesSayWhatIsAllowed) {
             "x.npy: found data that is not an .npy file");
 }
 
+TEST(Npy, HeadersAreReadToTheirLastCharacter) {
+  const std::string good = "{'descr': '<i2', 'fortran_order': False, 'shape': (1,)}";
+  EXPECT_EQ(npy_error(good, Bytes(2)), "no error");
+  EXPECT_EQ(npy_error(good + " x", Bytes(2)), "x.npy: npy header: found text after the header");
+  EXPECT_EQ(npy_error("{'descr': '|i2', 'fortran_order': False, 'shape': (1,)}", Bytes(2)),
+            "x.npy: npy header: found descr '|i2', allowed little-endian b1, i1 to i8, u1 to u8, f2, f4, f8");
+  EXPECT_EQ(npy_error("{'descr': '=i2', 'fortran_order': False, 'shape': (1,)}", Bytes(2)),
+            "x.npy: npy header: found descr '=i2', allowed little-endian b1, i1 to i8, u1 to u8, f2, f4, f8");
+  EXPECT_EQ(npy_error("{'descr': '<i2', 'fortran_order': Falsy, 'shape': (1,)}", Bytes(2)),
+            "x.npy: npy header: found fortran_order that is neither True nor False");
+  Bytes minor = npy(good, Bytes(2));
+  minor[7] = 1;
+  EXPECT_EQ(error_of([&] { parse_npy(minor, "x"); }), "x: found npy version 1.1, allowed 1.0 to 3.0");
+  EXPECT_EQ(error_of([&] { parse_npy(npy(good, Bytes(2), 4), "x"); }),
+            "x: found npy version 4.0, allowed 1.0 to 3.0");
+}
+
+TEST(Npy, HeadersHaveLimits) {
+  std::string ones = "1";
+  for (int i = 1; i < 64; ++i) ones += ", 1";
+  const std::string head = "{'descr': '|u1', 'fortran_order': False, 'shape': (";
+  EXPECT_EQ(npy_error(head + ones + ")}", Bytes(1)), "no error");
+  EXPECT_EQ(npy_error(head + ones + ", 1)}", Bytes(1)), "x.npy: npy header: found more than 64 dimensions");
+  const std::string wide = head + "1,)}" + std::string(65536 - head.size() - 4, ' ');
+  EXPECT_EQ(error_of([&] { parse_npy(npy(wide, Bytes(1), 2), "x"); }), "no error");
+  EXPECT_EQ(error_of([&] { parse_npy(npy(wide + ' ', Bytes(1), 2), "x"); }),
+            "x: found a header of 65537 bytes, allowed 65536");
+  // Just below and just above what a dimension may be.
+  EXPECT_EQ(npy_error(head + "9223372036854775799, 0)}"), "no error");
+  EXPECT_EQ(npy_error(head + "9223372036854775810, 0)}"), "x.npy: npy header: found a dimension beyond 64 bits");
+}
+
 TEST(Npy, HugeShapesAreRefusedBeforeMemoryIsTaken) {
   EXPECT_EQ(npy_error("{'descr': '<i8', 'fortran_order': False, 'shape': (4611686018427387904, 4)}"),
             "x.npy: shape: found [4611686018427387904, 4], which is beyond memory");
@@ -111,6 +143,19 @@ TEST(Array, FloatsAreIntegersOnlyWhenAskedAndWhole) {
   const Array part = Array::from<double>({1}, std::vector<double>{2.5});
   EXPECT_NE(error_of([&] { (void)part.to_int64("x.npy", true); }).find("element 0: found 2.5"), std::string::npos);
   EXPECT_EQ(error_of([&] { (void)part.as<float>("x.npy"); }), "x.npy: found elements of type F64, allowed F32");
+}
+
+TEST(Array, TheEndsOf64Bits) {
+  const Array beyond = Array::from<double>({1}, std::vector<double>{9223372036854775808.0});
+  EXPECT_EQ(error_of([&] { (void)beyond.to_int64("x", true); }),
+            "x: element 0: found 9.223372036854776e+18, allowed integers -9223372036854775808 to 9223372036854775807");
+  const Array lowest = Array::from<double>({1}, std::vector<double>{-9223372036854775808.0});
+  EXPECT_EQ(lowest.to_int64("x", true), (std::vector<std::int64_t>{INT64_MIN}));
+  const std::int64_t most = std::int64_t{1} << 62;
+  EXPECT_EQ(element_count(std::vector<std::int64_t>{most}, DType::U8, "x"), most);
+  EXPECT_EQ(error_of([&] { (void)element_count(std::vector<std::int64_t>{most + 1}, DType::U8, "x"); }),
+            "x: shape: found [4611686018427387905], which is beyond memory");
+  EXPECT_EQ(element_count(std::vector<std::int64_t>{INT64_MAX, INT64_MAX, 0}, DType::U8, "x"), 0);
 }
 
 TEST(Array, HalvesConvertExactly) {

@@ -93,6 +93,12 @@ TEST(Safetensors, HeaderRules) {
             "w: a: shape: found [4611686018427387904, 9], which is beyond memory");
   EXPECT_EQ(header_error(R"({"a":{"dtype":"I8","shape":[2]}})", 2),
             "w: a: found an entry other than {dtype, shape, data_offsets: [begin, end]}");
+  EXPECT_EQ(header_error(R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1],"x":1}})", 1),
+            "w: a: found an entry other than {dtype, shape, data_offsets: [begin, end]}");
+  EXPECT_EQ(header_error(R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[1,0]}})", 1),
+            "w: a: found bytes 1 to 0, allowed 1 bytes for its shape");
+  EXPECT_EQ(header_error(R"({"__metadata__":{"a":1}})", 0), "w: found __metadata__ that is not a map of texts");
+  EXPECT_EQ(header_error(R"({"__metadata__":["a"]})", 0), "w: found __metadata__ that is not a map of texts");
   EXPECT_EQ(header_error(" {}", 0), "w: found a header that does not begin with '{'");
   EXPECT_EQ(header_error("{", 0), "w: header: found text that is not JSON");
   EXPECT_EQ(header_error("{\"a\":" + std::string(100000, '[') + "}", 0), "w: header: found values nested too deeply");

@@ -72,6 +72,38 @@ TEST(Zip, Reads64BitSizes) {
   EXPECT_EQ(parse_zip(bytes, "x")[0].bytes, to_bytes("hello"));
 }
 
+// One stored entry `a` holding "hello": local header at 0, directory at 36, end record at 83.
+std::string zip_error(std::size_t at, std::uint8_t value, const Bytes& behind = {}) {
+  Bytes bytes = zip_bytes({{"a", to_bytes("hello")}});
+  bytes[at] = value;
+  bytes.insert(bytes.end(), behind.begin(), behind.end());
+  return error_of([&] { parse_zip(bytes, "x"); });
+}
+
+TEST(Zip, EachFieldIsChecked) {
+  EXPECT_EQ(zip_error(30, 'b'), "x: a: found another name in the local header");
+  EXPECT_EQ(zip_error(36 + 8, 1), "x: a: found an encrypted entry");
+  EXPECT_EQ(zip_error(36 + 10, 9), "x: a: found compression method 9, allowed 0 (stored) and 8 (deflated)");
+  EXPECT_EQ(zip_error(36 + 24, 4), "x: a: found two sizes of a stored entry");
+  EXPECT_EQ(zip_error(83 + 12, 47 + 22), "x: directory: found 22 bytes after the last entry");
+  EXPECT_EQ(zip_error(83 + 20, 2, to_bytes("hi")), "no error");  // a comment
+  EXPECT_EQ(zip_error(83 + 20, 3, to_bytes("hi")), "x: found data that is not a zip archive");
+  const Bytes two = zip_bytes({{"a", Bytes(60)}, {"b", Bytes(60)}});
+  EXPECT_EQ(error_of([&] { parse_zip(two, "x", 119); }), "x: directory: found more than 119 bytes of content");
+  EXPECT_EQ(error_of([&] { parse_zip(two, "x", 120); }), "no error");
+  EXPECT_EQ(error_of([&] { parse_npz(zip_bytes({{"a.txt", {}}}), "x"); }), "x: found a.txt, allowed .npy entries");
+}
+
+TEST(Compress, DeflateUsesAllItsInput) {
+  const Bytes hello = from_hex("cb48cdc9c90700");
+  EXPECT_EQ(inflate_exactly(hello, 5, "x"), to_bytes("hello"));
+  Bytes more = hello;
+  more.push_back(0);
+  EXPECT_THROW(inflate_exactly(more, 5, "x"), Error);
+  EXPECT_THROW(inflate_exactly(hello, 4, "x"), Error);
+  EXPECT_THROW(inflate_exactly(hello, 6, "x"), Error);
+}
+
 const char* kGzip = "1f8b0800000000000203cb48cdc9c957c840905c003b7c8adf12000000";
 const char* kXz =
     "fd377a585a000004e6d6b4460200210116000000742fe5a3e00011000c5d00341949ee8de94f7e2121b000001f01d9c887c143c800012812c9"
