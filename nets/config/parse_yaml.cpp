@@ -201,9 +201,7 @@ class Builder final : public YAML::EventHandler {
       if (written.path.size() == 1) all.set(written.path[0], *own.find(written.path[0]));
     }
     for (const Written& written : frame.written) {
-      if (written.path.size() > 1 && seen.count({written.path[0]}) == 0) {
-        merge_at(all, join_path(written.path), written.value);
-      }
+      if (written.path.size() > 1) merge_at(all, join_path(written.path), written.value);
     }
     return all;
   }

@@ -67,6 +67,8 @@ TEST(ParseYaml, DotPathsThatMeetOnOneValueAreDuplicates) {
   EXPECT_EQ(parse_error("a: {b: 1}\na.b: 2"), "net.yaml:2: a.b: duplicate key, first at net.yaml:1");
   EXPECT_EQ(parse_error("a.b: 2\na: {b: 1}"), "net.yaml:2: a.b: duplicate key, first at net.yaml:1");
   EXPECT_EQ(parse_error("a: 1\na.b: 2"), "net.yaml:2: a.b: duplicate key, first at net.yaml:1");
+  EXPECT_EQ(parse_error("a.b: 2\na: 1"), "net.yaml:2: a: duplicate key, first at net.yaml:1");
+  EXPECT_EQ(parse_error("a.b.c: 2\na.b: 1"), "net.yaml:2: a.b: duplicate key, first at net.yaml:1");
   EXPECT_EQ(parse_error("a..b: 2"),
             "net.yaml:1: found key 'a..b' with an empty part, allowed names separated by single dots");
 }
@@ -104,6 +106,8 @@ TEST(ParseYaml, BrokenTextIsAnErrorWithItsPlace) {
   EXPECT_EQ(parse_error("[1]: 2"), "net.yaml:1: found a list or map as a key, allowed text");
   EXPECT_EQ(parse_error("a: {_import: x.yaml}"),
             "net.yaml:1: found _import inside a._import, allowed at the top of a file only");
+  EXPECT_EQ(parse_error("a: {_import.x: y.yaml}"),
+            "net.yaml:1: found _import inside a._import.x, allowed at the top of a file only");
 }
 
 TEST(ParseYaml, QuotesMustEnd) {
@@ -124,6 +128,17 @@ TEST(ParseYaml, MergesAreKeysToo) {
   EXPECT_EQ(parse_error("a: &a {x: 1}\nb: {<<: *a, y: 2, y: 3}\n"),
             "net.yaml:2: b.y: duplicate key, first at net.yaml:2");
   EXPECT_EQ(parse_error("a: &a {x: 1, x: 2}\nb: *a\n"), "net.yaml:1: a.x: duplicate key, first at net.yaml:1");
+}
+
+TEST(ParseYaml, AQuotedMergeKeyIsAKey) {
+  EXPECT_EQ(parse_yaml("{'<<': 3, x: 1}").entries()[0].first, "<<");
+  EXPECT_EQ(parse_error("{'<<': 3, '<<': 4}"), "net.yaml:1: <<: duplicate key, first at net.yaml:1");
+}
+
+TEST(ParseYaml, DepthDoesNotMultiplyTheCountOfValues) {
+  std::string items = "x";
+  for (int i = 1; i < 12000; ++i) items += ", x";
+  EXPECT_EQ(parse_error("a: " + std::string(100, '[') + items + std::string(100, ']')), "no error");
 }
 
 TEST(ParseYaml, AliasBombsAreStopped) {

@@ -4,6 +4,7 @@
 #include "io_support.hpp"
 #include "nets/data/dataset.hpp"
 #include "nets/io/npy.hpp"
+#include "nets/io/sha256.hpp"
 
 namespace guardbit::nets {
 namespace {
@@ -156,6 +157,11 @@ TEST(RealData, Cifar10TestImages) {
   EXPECT_EQ(std::vector<int>(test.labels.begin(), test.labels.begin() + 5), (std::vector<int>{3, 8, 8, 0, 6}));
   // The first test image (a cat) begins with red 158, green 112, blue 49.
   EXPECT_EQ(Bytes(test.images.begin(), test.images.begin() + 3), (Bytes{158, 112, 49}));
+  // Labels counted, and all pixels interleaved and hashed, by a Python script of its own.
+  std::vector<int> counts(10);
+  for (const int label : test.labels) ++counts[static_cast<std::size_t>(label)];
+  EXPECT_EQ(counts, (std::vector<int>{103, 89, 100, 103, 90, 86, 112, 102, 106, 109}));
+  EXPECT_EQ(sha256_hex(test.images), "da362006b99671213d1a5d856cab2bedf64d40bad4501630ee60f4ceb2d3ec7f");
 }
 
 }  // namespace
