@@ -135,5 +135,64 @@ TEST(QuantizeInput, RoundsHalfToEvenAndSaturates) {
   EXPECT_EQ(quantize_input(network, pixels.data(), 2).data, (std::vector<std::int32_t>{1, -11, 127, 1}));
 }
 
+// A network of one pooling along W.
+IntegerNetwork pooling(int size, const Window& window, int outputs) {
+  IntegerNetwork network = valid();
+  network.layers.resize(2);
+  network.output = 1;
+  network.layers[0].shape = {1, size, 1};
+  IntegerLayer pool;
+  pool.name = "pool";
+  pool.op = IntegerOp::MaxPool;
+  pool.inputs = {0};
+  pool.shape = {1, outputs, 1};
+  pool.window = window;
+  network.layers[1] = pool;
+  return network;
+}
+
+TEST(Check, WindowsMustTouchTheImageTapByTap) {
+  int accepted = 0, refused = 0;
+  for (int code = 0; code < 4 * 4 * 3 * 3 * 5 * 5; ++code) {
+    int rest = code;
+    const auto next = [&](int count) {
+      const int digit = rest % count;
+      rest /= count;
+      return digit;
+    };
+    const int size = 1 + next(4);
+    Window w;
+    w.kernel_w = 1 + next(4), w.stride_w = 1 + next(3), w.dilation_w = 1 + next(3);
+    w.padding.left = next(5), w.padding.right = next(5);
+    const int room = size + w.padding.left + w.padding.right - w.dilation_w * (w.kernel_w - 1) - 1;
+    if (room < 0) continue;
+    const int outputs = room / w.stride_w + 1;
+    bool all_touch = true;
+    for (int o = 0; o < outputs; ++o) {
+      bool touches = false;
+      for (int tap = 0; tap < w.kernel_w; ++tap) {
+        const int at = o * w.stride_w - w.padding.left + tap * w.dilation_w;
+        touches = touches || (at >= 0 && at < size);
+      }
+      all_touch = all_touch && touches;
+    }
+    ++(all_touch ? accepted : refused);
+    if (all_touch) {
+      EXPECT_NO_THROW(check(pooling(size, w, outputs))) << code;
+    } else {
+      EXPECT_THROW(check(pooling(size, w, outputs)), Error) << code;
+    }
+  }
+  EXPECT_GT(accepted, 500);
+  EXPECT_GT(refused, 500);
+}
+
+TEST(Check, HostileWindowsCostNoTime) {  // 2^19 windows; tap by tap this would be 4 * 10^11 steps
+  Window w;
+  w.kernel_w = 1 << 20;
+  w.padding.left = (1 << 20) - 1;
+  EXPECT_NO_THROW(check(pooling(1 << 19, w, 1 << 19)));
+}
+
 }  // namespace
 }  // namespace guardbit::nets
