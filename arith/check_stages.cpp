@@ -51,7 +51,7 @@ Interval shift_bounds(const Site& site, const Parameter& bits, std::int64_t chan
 }
 
 void check_format(const Site& site, const Format& format) {
-  if (format.kind == Kind::Float || format.width < 1 || format.width > kMaxWidth) {
+  if (!format.has_linear_codes() || format.width < 1 || format.width > kMaxWidth) {
     site.fail("an integer or fixed-point format of 1..64 bits is needed");
   }
   if (format.n_bits < 0 || format.n_bits > format.width ||

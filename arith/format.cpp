@@ -2,16 +2,13 @@
 #include "arith/format.hpp"
 
 #include <charconv>
-#include <vector>
 
+#include "arith/detail/format_text.hpp"
 #include "arith/error.hpp"
 
 namespace guardbit::arith {
-namespace {
+namespace detail {
 
-constexpr int kMaxIntegerBits = 256;  // either sign; far beyond any use, and keeps every shift small
-
-// `text` on one line and of bounded length, for messages.
 std::string quoted(std::string_view text) {
   std::string shown = "\"";
   for (const char c : text.substr(0, 60)) {
@@ -20,9 +17,58 @@ std::string quoted(std::string_view text) {
   return shown + (text.size() > 60 ? "...\"" : "\"");
 }
 
-[[noreturn]] void fail(std::string_view text, const std::string& why) {
+void fail_format(std::string_view text, const std::string& why) {
   throw Error("format " + quoted(text) + ": " + why);
 }
+
+int parse_number(std::string_view text, std::string_view field, const char* what, int low, int high) {
+  int value = 0;
+  const char* end = field.data() + field.size();
+  const auto [stop, error] = std::from_chars(field.data(), end, value);
+  if (error != std::errc{} || stop != end || value < low || value > high) {
+    fail_format(text, std::string(what) + " " + quoted(field) + " is not a number from " + std::to_string(low) +
+                          " to " + std::to_string(high));
+  }
+  return value;
+}
+
+std::string rounding_names() {
+  std::string names;
+#define X(id, meaning) names += names.empty() ? #id : " " #id;
+  GUARDBIT_ROUNDING_MODES(X)
+#undef X
+  return names;
+}
+
+std::vector<std::string_view> split_fields(std::string_view text, std::string_view list, std::size_t limit) {
+  if (list.size() < 2 || list.front() != '<' || list.back() != '>') {
+    fail_format(text, "expected <...> after the name");
+  }
+  list = list.substr(1, list.size() - 2);
+  std::vector<std::string_view> fields;
+  for (;;) {
+    const std::size_t comma = list.find(',');
+    fields.push_back(list.substr(0, comma));
+    if (fields.size() > limit) {
+      fail_format(text, "more than " + std::to_string(limit) + " fields");
+    }
+    if (comma == std::string_view::npos) {
+      return fields;
+    }
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::fail_format;
+using detail::parse_number;
+using detail::quoted;
+using detail::split_fields;
+
+constexpr int kMaxIntegerBits = 256;  // either sign; far beyond any use, and keeps every shift small
 
 std::string without_spaces(std::string_view text) {
   std::string kept;
@@ -34,18 +80,6 @@ std::string without_spaces(std::string_view text) {
   return kept;
 }
 
-// The number in `field`, which must lie in low..high.
-int parse_number(std::string_view text, std::string_view field, const char* what, int low, int high) {
-  int value = 0;
-  const char* end = field.data() + field.size();
-  const auto [stop, error] = std::from_chars(field.data(), end, value);
-  if (error != std::errc{} || stop != end || value < low || value > high) {
-    fail(text, std::string(what) + " " + quoted(field) + " is not a number from " + std::to_string(low) + " to " +
-                   std::to_string(high));
-  }
-  return value;
-}
-
 Overflow parse_overflow_field(std::string_view text, std::string_view field) {
   const std::optional<Overflow> mode = parse_overflow(field);
   if (!mode) {
@@ -53,7 +87,7 @@ Overflow parse_overflow_field(std::string_view text, std::string_view field) {
 #define X(id, meaning) names += names.empty() ? #id : " " #id;
     GUARDBIT_OVERFLOW_MODES(X)
 #undef X
-    fail(text, "unknown overflow mode " + quoted(field) + "; allowed: " + names);
+    fail_format(text, "unknown overflow mode " + quoted(field) + "; allowed: " + names);
   }
   return *mode;
 }
@@ -61,41 +95,17 @@ Overflow parse_overflow_field(std::string_view text, std::string_view field) {
 Rounding parse_rounding_field(std::string_view text, std::string_view field) {
   const std::optional<Rounding> mode = parse_rounding(field);
   if (!mode) {
-    std::string names;
-#define X(id, meaning) names += names.empty() ? #id : " " #id;
-    GUARDBIT_ROUNDING_MODES(X)
-#undef X
-    fail(text, "unknown rounding mode " + quoted(field) + "; allowed: " + names);
+    fail_format(text, "unknown rounding mode " + quoted(field) + "; allowed: " + detail::rounding_names());
   }
   return *mode;
 }
 
-// The fields between < and >, at most `limit` of them.
-std::vector<std::string_view> split_fields(std::string_view text, std::string_view list, std::size_t limit) {
-  if (list.size() < 2 || list.front() != '<' || list.back() != '>') {
-    fail(text, "expected <...> after the name");
-  }
-  list = list.substr(1, list.size() - 2);
-  std::vector<std::string_view> fields;
-  for (;;) {
-    const std::size_t comma = list.find(',');
-    fields.push_back(list.substr(0, comma));
-    if (fields.size() > limit) {
-      fail(text, "more than " + std::to_string(limit) + " fields");
-    }
-    if (comma == std::string_view::npos) {
-      return fields;
-    }
-    list.remove_prefix(comma + 1);
-  }
-}
-
 void check_overflow(std::string_view text, const Format& format, bool has_n_bits) {
   if (format.overflow == Overflow::WRAP_SM && !format.is_signed) {
-    fail(text, "WRAP_SM needs a signed format; allowed: SAT SAT_ZERO SAT_SYM WRAP");
+    fail_format(text, "WRAP_SM needs a signed format; allowed: SAT SAT_ZERO SAT_SYM WRAP");
   }
   if (has_n_bits && format.overflow != Overflow::WRAP && format.overflow != Overflow::WRAP_SM) {
-    fail(text, "saturated bits are allowed with WRAP and WRAP_SM only");
+    fail_format(text, "saturated bits are allowed with WRAP and WRAP_SM only");
   }
 }
 
@@ -120,7 +130,7 @@ Format parse_integer(std::string_view text, std::string_view rest, bool is_signe
 Format parse_fixed(std::string_view text, std::string_view rest, bool is_signed) {
   const auto fields = split_fields(text, rest, 5);
   if (fields.size() < 2) {
-    fail(text, "expected <width,integer_bits,...>");
+    fail_format(text, "expected <width,integer_bits,...>");
   }
   Format format{.kind = Kind::Fixed, .is_signed = is_signed, .rounding = Rounding::TRN, .overflow = Overflow::WRAP};
   format.width = parse_number(text, fields[0], "width", 1, kMaxWidth);
@@ -141,8 +151,16 @@ Format parse_fixed(std::string_view text, std::string_view rest, bool is_signed)
 }  // namespace
 
 std::string to_string(const Format& format) {
-  if (format.kind == Kind::Float) {
-    return "float";
+  switch (format.kind) {
+    case Kind::Float:
+      return "float";
+    case Kind::Minifloat:
+      return detail::minifloat_text(format);
+    case Kind::Bipolar:
+      return "bipolar";
+    case Kind::Integer:
+    case Kind::Fixed:
+      break;
   }
   std::string text = format.is_signed ? "" : "u";
   if (format.kind == Kind::Integer && format.overflow == Overflow::SAT) {
@@ -165,6 +183,15 @@ Format parse_format(std::string_view text) {
   if (whole == "float") {
     return Format{.kind = Kind::Float, .width = 32, .integer_bits = 32};
   }
+  if (whole == "bipolar" || whole == "binary") {
+    return kBipolar;
+  }
+  if (whole == "ternary") {
+    return kTernary;
+  }
+  if (const std::optional<Format> minifloat = detail::parse_minifloat(text, whole)) {
+    return *minifloat;
+  }
   const bool is_signed = !whole.starts_with('u');
   const std::string_view body = is_signed ? whole : whole.substr(1);
   if (body.starts_with("int") && body.size() > 3) {
@@ -173,7 +200,9 @@ Format parse_format(std::string_view text) {
   if (body.starts_with("fixed") && body.size() > 5) {
     return parse_fixed(text, body.substr(5), is_signed);
   }
-  fail(text, "expected intN, uintN, int<N,OVERFLOW>, fixed<W,I,ROUNDING,OVERFLOW>, ufixed<...> or float");
+  fail_format(text,
+              "expected intN, uintN, int<N,OVERFLOW>, fixed<W,I,ROUNDING,OVERFLOW>, ufixed<...>, minifloat<E,M>, "
+              "pow2<E,BIAS>, float16, bfloat16, e4m3, e5m2, ternary, bipolar or float");
 }
 
 }  // namespace guardbit::arith

@@ -1,8 +1,6 @@
-// Names of the rounding and overflow modes. Meaning and spelling are SystemC's (IEEE 1666, 7.10.9.1 and 7.10.9.9).
+// The rounding and overflow modes. Meaning and spelling are SystemC's (IEEE 1666, 7.10.9.1 and 7.10.9.9), except for
+// RND_CONV_ODD, which SystemC does not have. Their text is in arith/mode_names.hpp.
 #pragma once
-
-#include <optional>
-#include <string_view>
 
 namespace guardbit::arith {
 
@@ -14,7 +12,8 @@ namespace guardbit::arith {
   X(RND_INF, "nearest, ties away from zero")                \
   X(RND_CONV, "nearest, ties to even")                      \
   X(TRN, "toward minus infinity")                           \
-  X(TRN_ZERO, "toward zero")
+  X(TRN_ZERO, "toward zero")                                \
+  X(RND_CONV_ODD, "nearest, ties to odd")
 
 #define GUARDBIT_OVERFLOW_MODES(X)                                     \
   X(SAT, "saturate to the nearest bound")                              \
@@ -34,44 +33,5 @@ enum class Overflow : unsigned char {
   GUARDBIT_OVERFLOW_MODES(X)
 #undef X
 };
-
-[[nodiscard]] constexpr std::string_view name(Rounding mode) {
-  switch (mode) {
-#define X(id, meaning) \
-  case Rounding::id:   \
-    return #id;
-    GUARDBIT_ROUNDING_MODES(X)
-#undef X
-  }
-  __builtin_unreachable();
-}
-
-[[nodiscard]] constexpr std::string_view name(Overflow mode) {
-  switch (mode) {
-#define X(id, meaning) \
-  case Overflow::id:   \
-    return #id;
-    GUARDBIT_OVERFLOW_MODES(X)
-#undef X
-  }
-  __builtin_unreachable();
-}
-
-// The mode of that exact name, or nothing.
-[[nodiscard]] constexpr std::optional<Rounding> parse_rounding(std::string_view text) {
-#define X(id, meaning) \
-  if (text == #id) return Rounding::id;
-  GUARDBIT_ROUNDING_MODES(X)
-#undef X
-  return std::nullopt;
-}
-
-[[nodiscard]] constexpr std::optional<Overflow> parse_overflow(std::string_view text) {
-#define X(id, meaning) \
-  if (text == #id) return Overflow::id;
-  GUARDBIT_OVERFLOW_MODES(X)
-#undef X
-  return std::nullopt;
-}
 
 }  // namespace guardbit::arith

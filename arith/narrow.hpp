@@ -4,7 +4,7 @@
 // mode, then fitted into its range with its overflow mode. Widen exactly everywhere else.
 #pragma once
 
-#include "arith/format.hpp"
+#include "arith/number_format.hpp"
 #include "arith/overflow.hpp"
 #include "arith/round.hpp"
 

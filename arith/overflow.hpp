@@ -1,9 +1,9 @@
 // Overflow: fitting an integer into the codes of a format in one of the five SystemC modes.
 #pragma once
 
-#include "arith/format.hpp"
 #include "arith/int128.hpp"
 #include "arith/modes.hpp"
+#include "arith/number_format.hpp"
 
 namespace guardbit::arith {
 

@@ -1,4 +1,4 @@
-// Rounding: value / 2^shift in one of the seven SystemC modes, from four signals.
+// Rounding: value / 2^shift in one of the eight modes, from four signals.
 //
 //   floor     value >> shift, the kept bits (two's complement, so always toward minus infinity)
 //   guard     the first dropped bit: the dropped part is at least one half
@@ -37,6 +37,8 @@ namespace detail {
       return false;
     case Rounding::TRN_ZERO:
       return negative && (guard || sticky);
+    case Rounding::RND_CONV_ODD:
+      return guard && (sticky || !odd);
   }
   __builtin_unreachable();
 }
@@ -95,6 +97,10 @@ static_assert(round_shift(-5, 1, Rounding::RND_INF).value == -3 && round_shift(-
 static_assert(round_shift(3, 1, Rounding::RND_INF).value == 2 && round_shift(5, 1, Rounding::RND_INF).value == 3);
 static_assert(round_shift(-5, 1, Rounding::RND_CONV).value == -2 && round_shift(-3, 1, Rounding::RND_CONV).value == -2);
 static_assert(round_shift(3, 1, Rounding::RND_CONV).value == 2 && round_shift(5, 1, Rounding::RND_CONV).value == 2);
+static_assert(round_shift(-5, 1, Rounding::RND_CONV_ODD).value == -3);
+static_assert(round_shift(-3, 1, Rounding::RND_CONV_ODD).value == -1);
+static_assert(round_shift(3, 1, Rounding::RND_CONV_ODD).value == 1);
+static_assert(round_shift(5, 1, Rounding::RND_CONV_ODD).value == 3);
 static_assert(round_shift(-5, 1, Rounding::TRN).value == -3 && round_shift(-3, 1, Rounding::TRN).value == -2);
 static_assert(round_shift(3, 1, Rounding::TRN).value == 1 && round_shift(5, 1, Rounding::TRN).value == 2);
 static_assert(round_shift(-5, 1, Rounding::TRN_ZERO).value == -2 && round_shift(-3, 1, Rounding::TRN_ZERO).value == -1);

@@ -20,7 +20,7 @@ std::string_view name(Dataflow dataflow) {
 namespace {
 
 bool holds(const arith::Format& operand, const arith::Format& codes) {
-  return codes.kind != arith::Kind::Float && operand.contains(codes.min_code()) && operand.contains(codes.max_code());
+  return codes.has_linear_codes() && operand.contains(codes.min_code()) && operand.contains(codes.max_code());
 }
 
 std::string misfit(const nets::IntegerLayer& layer, const char* what, const arith::Format& found, const char* key,

@@ -155,7 +155,7 @@ void check_widths(const Manifest& m, const std::string& where) {
   const auto matches = [&](Role role, const arith::Format& format, int max_bits) {
     const WordFormat& words = m.stream(role).words;
     const bool equal = words.elem_bits == format.width && words.is_signed == format.is_signed;
-    if (!equal || format.kind == arith::Kind::Float || words.elem_bits > max_bits) {
+    if (!equal || !format.has_linear_codes() || words.elem_bits > max_bits) {
       throw Error(fmt::format("{}: streams: {}: found {} bits, allowed those of {}, at most {}", where, name(role),
                               words.elem_bits, arith::to_string(format), max_bits));
     }

@@ -93,7 +93,7 @@ void Numerics::read_operands(int count) {
   if (count > 1) operands_[1].format = read_operand_format(section, "rhs", "weight");
   if (section.has("bias")) {
     bias_ = read_format(section, "bias");
-    if (bias_->kind == arith::Kind::Float) section.fail("bias", "float", "integer and fixed formats");
+    if (!bias_->has_linear_codes()) section.fail("bias", arith::to_string(*bias_), "integer and fixed formats");
   }
   const auto zero_points = section.integers("zero_points", INT32_MIN, INT32_MAX,
                                             std::vector<std::int64_t>(static_cast<std::size_t>(count), 0));

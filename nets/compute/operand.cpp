@@ -28,7 +28,7 @@ void check_shape(std::span<const std::int64_t> shape, std::size_t rank, const ch
 
 void check_operand_format(const arith::Format& format, std::int64_t zero_point, const std::string& where) {
   const int limit = format.is_signed ? kMaxOperandBits : kMaxOperandBits - 1;
-  if (format.kind == arith::Kind::Float || format.width < 1 || format.width > limit) {
+  if (!format.has_linear_codes() || format.width < 1 || format.width > limit) {
     throw Error(fmt::format("{}: found {}, allowed integer and fixed formats of 1 to {} bits ({} unsigned)", where,
                             arith::to_string(format), kMaxOperandBits, kMaxOperandBits - 1));
   }

@@ -58,7 +58,7 @@ class Checker {
   void check_format(const TensorFormat& tensor) const {
     const arith::Format& format = tensor.format;
     const int limit = format.is_signed ? kMaxCodeBits + 1 : kMaxCodeBits;
-    if (format.kind == arith::Kind::Float || format.width < 1 || format.width > limit) {
+    if (!format.has_linear_codes() || format.width < 1 || format.width > limit) {
       fail("output format {}, allowed integer and fixed formats of 1 to {} bits", arith::to_string(format), limit);
     }
     if (!format.contains(tensor.zero_point)) {
@@ -154,7 +154,7 @@ class Checker {
 
   void check_weights() const {
     const arith::Format& format = layer_.weight_format;
-    if (format.kind == arith::Kind::Float || format.width < 1 || format.width > kMaxOperandBits ||
+    if (!format.has_linear_codes() || format.width < 1 || format.width > kMaxOperandBits ||
         in().output.format.width > kMaxOperandBits) {
       fail("{} activations and {} weights, allowed integer and fixed formats of 1 to {} bits",
            arith::to_string(in().output.format), arith::to_string(format), kMaxOperandBits);

@@ -1,6 +1,8 @@
 // Compile-time formats: exact operators, explicit narrowing.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "arith/fixed.hpp"
 
 namespace guardbit::arith {
@@ -27,6 +29,9 @@ static_assert(convert<kU4>(Q8::from_code(-3)).overflowed);
 static_assert(convert<kU4>(Q8::from_code(3)) == Narrowed{2, false, true});
 static_assert(Fixed<integer_format(64)>::from_code(INT64_MIN).code() == INT64_MIN);
 static_assert(!std::is_convertible_v<Q8, U4>);
+static_assert(Q8::from_double(1.015625).code() == 32);  // 32.5/32: the tie goes to even
+static_assert(Q8::from_double(-100).code() == -128);
+static_assert(U4::from_double(0.5).code() == 8);
 
 TEST(Fixed, EveryOperatorIsExactForAllOperands) {
   for (int a = -128; a <= 127; ++a) {
@@ -39,6 +44,40 @@ TEST(Fixed, EveryOperatorIsExactForAllOperands) {
       ASSERT_EQ((x * y).to_double(), a / 32.0 * (b / 16.0));
     }
   }
+}
+
+// The run-time form against exact binary64: all pairs of some formats, aligned and far apart.
+TEST(Number, EveryOperatorIsExactForAllOperands) {
+  const auto real = [](const Number& n) {
+    return std::ldexp(static_cast<double>(n.code), -n.format.frac_bits());
+  };
+  const Format formats[] = {kQ8, kU4, integer_format(5), integer_format(3, false),
+                            {.kind = Kind::Fixed, .width = 3, .integer_bits = -9},
+                            {.kind = Kind::Fixed, .width = 4, .integer_bits = 12, .is_signed = false}};
+  for (const Format& f : formats) {
+    for (const Format& g : formats) {
+      for (int128 a = f.min_code(); a <= f.max_code(); ++a) {
+        for (int128 b = g.min_code(); b <= g.max_code(); ++b) {
+          const Number x{f, a};
+          const Number y{g, b};
+          ASSERT_EQ(real(x + y), real(x) + real(y));
+          ASSERT_EQ(real(x - y), real(x) - real(y));
+          ASSERT_EQ(real(x * y), real(x) * real(y));
+        }
+      }
+    }
+  }
+}
+
+TEST(Number, ConversionIsNarrow) {
+  EXPECT_EQ((Number{kQ8, -3}.to(kU4)), (Narrowed{0, true, true}));
+}
+
+TEST(NumberDeathTest, AnExactResultBeyond126BitsStops) {
+  const Number wide{integer_format(64), INT64_MIN};
+  EXPECT_EQ((wide * Number{integer_format(62), 1}).format.width, 126);
+  EXPECT_DEATH((void)(wide * Number{integer_format(63), 1}), "");
+  EXPECT_DEATH((void)(wide + Number{{.kind = Kind::Fixed, .width = 8, .integer_bits = -200}, 1}), "");
 }
 
 TEST(Fixed, ConversionIsNarrow) {

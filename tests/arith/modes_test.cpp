@@ -3,13 +3,15 @@
 
 #include <array>
 
+#include "arith/mode_names.hpp"
 #include "arith/narrow.hpp"
 
 namespace guardbit::arith {
 namespace {
 
-constexpr std::array kRoundings = {Rounding::RND,      Rounding::RND_ZERO, Rounding::RND_MIN_INF, Rounding::RND_INF,
-                                   Rounding::RND_CONV, Rounding::TRN,      Rounding::TRN_ZERO};
+constexpr std::array kRoundings = {Rounding::RND,     Rounding::RND_ZERO, Rounding::RND_MIN_INF,
+                                   Rounding::RND_INF, Rounding::RND_CONV, Rounding::TRN,
+                                   Rounding::TRN_ZERO, Rounding::RND_CONV_ODD};
 
 // numerator / denominator by the definition of each mode: compare the remainder with one half.
 std::int64_t rounded_quotient(std::int64_t numerator, std::int64_t denominator, Rounding mode) {
@@ -35,6 +37,8 @@ std::int64_t rounded_quotient(std::int64_t numerator, std::int64_t denominator, 
       return numerator > 0 ? below + 1 : below;
     case Rounding::RND_ZERO:
       return numerator > 0 ? below : below + 1;
+    case Rounding::RND_CONV_ODD:
+      return below % 2 == 0 ? below + 1 : below;
     default:
       return below % 2 == 0 ? below : below + 1;
   }
@@ -58,6 +62,15 @@ TEST(RoundShift, TiesGoToEvenUnderRndConv) {
   EXPECT_EQ(round_shift(-5, 1, Rounding::RND_CONV).value, -2);
   EXPECT_EQ(round_shift(1, 1, Rounding::RND_CONV).value, 0);
   EXPECT_EQ(round_shift(7, 1, Rounding::RND_CONV).value, 4);
+}
+
+TEST(RoundShift, TiesGoToOddUnderRndConvOdd) {
+  EXPECT_EQ(round_shift(-7, 1, Rounding::RND_CONV_ODD).value, -3);
+  EXPECT_EQ(round_shift(-5, 1, Rounding::RND_CONV_ODD).value, -3);
+  EXPECT_EQ(round_shift(1, 1, Rounding::RND_CONV_ODD).value, 1);
+  EXPECT_EQ(round_shift(7, 1, Rounding::RND_CONV_ODD).value, 3);
+  EXPECT_EQ(round_shift(20, 3, Rounding::RND_CONV_ODD).value, 3);
+  EXPECT_EQ(round_shift(19, 3, Rounding::RND_CONV_ODD).value, 2);
 }
 
 TEST(RoundShift, StickyBitsDecideNextToATie) {
@@ -153,6 +166,19 @@ TEST(Fit, WorksAt64Bits) {
   EXPECT_EQ(fit(two64, integer_format(64, false)), (Fitted{two64 - 1, true}));
   EXPECT_EQ(fit(two64 / 2, integer_format(64, true, Overflow::WRAP)), (Fitted{INT64_MIN, true}));
   EXPECT_EQ(fit(two64 / 2, integer_format(64, true, Overflow::WRAP_SM)), (Fitted{INT64_MAX, true}));
+}
+
+TEST(Narrow, SixtyFourBitLoopsRoundAlike) {
+  for (const Rounding mode : kRoundings) {
+    for (int shift = 0; shift <= 63; ++shift) {
+      for (const std::int64_t value : {INT64_MIN, INT64_MIN + 1, std::int64_t{-3}, std::int64_t{-1}, std::int64_t{0},
+                                       std::int64_t{1}, std::int64_t{5}, INT64_MAX - 1, INT64_MAX,
+                                       std::int64_t{3} << 61, std::int64_t{1} << 62}) {
+        ASSERT_EQ(int128{round_shift_64(value, shift, mode)}, round_shift(value, shift, mode).value)
+            << name(mode) << " " << value << " >> " << shift;
+      }
+    }
+  }
 }
 
 TEST(Narrow, RoundsBeforeItFits) {

@@ -9,7 +9,7 @@
 namespace guardbit::arith {
 namespace {
 
-Rounding any_rounding() { return static_cast<Rounding>(*rc::gen::inRange(0, 7)); }
+Rounding any_rounding() { return static_cast<Rounding>(*rc::gen::inRange(0, 8)); }
 
 Format any_format(Overflow overflow) {
   const int width = *rc::gen::inRange(1, 65);
@@ -38,7 +38,8 @@ RC_GTEST_PROP(RoundingLaws, RndMirrorsRndMinInf, ()) {
 RC_GTEST_PROP(RoundingLaws, TheOtherNearestModesAreOdd, ()) {
   const int128 value = any_value();
   const int shift = *rc::gen::inRange(0, 80);
-  for (const Rounding mode : {Rounding::RND_ZERO, Rounding::RND_INF, Rounding::RND_CONV, Rounding::TRN_ZERO}) {
+  for (const Rounding mode : {Rounding::RND_ZERO, Rounding::RND_INF, Rounding::RND_CONV, Rounding::TRN_ZERO,
+                              Rounding::RND_CONV_ODD}) {
     RC_ASSERT(round_shift(-value, shift, mode).value == -round_shift(value, shift, mode).value);
   }
 }

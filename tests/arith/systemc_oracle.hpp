@@ -5,9 +5,11 @@
 #include <systemc>
 
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "arith/format.hpp"
 #include "arith/narrow.hpp"
 
 namespace guardbit::arith::testing {
@@ -21,8 +23,9 @@ namespace guardbit::arith::testing {
     case Rounding::RND_CONV: return sc_dt::SC_RND_CONV;
     case Rounding::TRN: return sc_dt::SC_TRN;
     case Rounding::TRN_ZERO: return sc_dt::SC_TRN_ZERO;
+    case Rounding::RND_CONV_ODD: break;  // SystemC has no such mode
   }
-  return sc_dt::SC_TRN;
+  std::abort();
 }
 
 [[nodiscard]] inline sc_dt::sc_o_mode systemc_mode(Overflow mode) {
