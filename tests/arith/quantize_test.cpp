@@ -176,7 +176,8 @@ TEST(Quantize, TheHistogramGivesTheOverflowsOfEveryWidth) {
 TEST(QuantizeStatistics, MergingPartsGivesTheWhole) {
   Random random(5);
   const Format format{.kind = Kind::Fixed, .width = 8, .integer_bits = 3};
-  const std::vector<float> in = values_for(format, random, 4000, true);
+  std::vector<float> in = values_for(format, random, 4000, true);
+  in[0] = in[1] = in[2500] = NAN;
   std::vector<std::int8_t> codes(in.size());
   QuantizeStatistics whole{.histogram = true};
   quantize<std::int8_t>(in, format, codes, whole);
@@ -188,7 +189,7 @@ TEST(QuantizeStatistics, MergingPartsGivesTheWhole) {
     merged.merge(part);
   }
   EXPECT_EQ(merged, whole);
-  EXPECT_GT(whole.invalid, 0U);
+  EXPECT_GE(whole.invalid, 3U);
 }
 
 TEST(Quantize, RefusesFormatsThatDoNotFitTheCodes) {
