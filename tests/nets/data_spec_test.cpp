@@ -21,6 +21,7 @@ TEST(Splits, HoldoutTakesTheLastTrainingImages) {
   const Dataset holdout = load_dataset(spec, Split::Holdout);
   EXPECT_EQ(train.count(), 35);
   EXPECT_EQ(holdout.count(), 15);
+  EXPECT_EQ(load_dataset(spec, Split::Test).count(), 20);  // not touched
   Bytes joined = train.images;
   joined.insert(joined.end(), holdout.images.begin(), holdout.images.end());
   EXPECT_EQ(joined, all.images);
