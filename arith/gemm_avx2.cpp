@@ -62,7 +62,7 @@ void lanes32_of(const PairBlock& in, int row, int col) {
   const __m256i bit = _mm256_set1_epi32(1);
   std::int32_t* acc = in.acc + row * kNr + col;
   std::int32_t* counts = in.count + row * kNr + col;
-  const std::uint32_t* left = in.lhs + row * in.lhs_stride;
+  const std::uint32_t* left = in.lhs[row];
   constexpr int kUsed = 2;  // registers of 8 columns
   __m256i value[kUsed], count[kUsed];
   for (int v = 0; v < kUsed; ++v) {
@@ -143,7 +143,7 @@ void lanes16_of(const SingleBlock& in, int first, int col) {
     for (; k < end; ++k) {
       const __m256i w = load(in.rhs + k * kNr + col);
       for (int r = 0; r < kRows; ++r) {
-        const __m256i x = broadcast(in.lhs + (first + r) * in.lhs_stride + k);
+        const __m256i x = broadcast(in.lhs[first + r] + k);
         sum[r] = _mm256_add_epi16(sum[r], _mm256_mullo_epi16(x, w));
       }
     }
@@ -238,10 +238,53 @@ void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, in
   *max = high;
 }
 
+// The compiler's vectors do well enough here.
+void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
+  const auto value = [&](int k) { return static_cast<std::uint32_t>(from[k] - offset) & 0xFFFF; };
+  if (form == LeftForm::Singles) {
+    for (int k = 0; k < depth; ++k) to[k] = value(k) * 0x10001U;
+    return;
+  }
+  const bool products = form == LeftForm::Products;
+  for (int k = 0; k + 1 < depth; k += 2) {
+    if (products) {
+      to[k] = value(k);
+      to[k + 1] = value(k + 1) << 16;
+    } else {
+      to[k / 2] = value(k) | value(k + 1) << 16;
+    }
+  }
+  if (depth % 2 != 0) to[products ? depth - 1 : depth / 2] = value(depth - 1);
+}
+
+void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+  for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
+    for (int v = 0; v < 2; ++v) {
+      const __m256i x = load(from + v * 32);  // 8 columns
+      const int col = v * kWords;
+      if (singles) {
+        for (int i = 0; i < 4; ++i) {
+          const __m256i byte = _mm256_srai_epi32(_mm256_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * i)), 24);
+          const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(byte, byte), 0xD8);
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * kNr + col), _mm256_castsi256_si128(words));
+        }
+      } else {
+        // Words of a dword: bytes 0 and 1 sign-extended, then bytes 2 and 3.
+        const __m256i odd = _mm256_srai_epi16(x, 8);                         // bytes 1, 3
+        const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);  // bytes 0, 2
+        const __m256i low = _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xAA);
+        const __m256i high = _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xAA);
+        store(to + col * 2, low);
+        store(to + kNr * 2 + col * 2, high);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx2() {
-  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, byte_range};
+  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, left, expand, byte_range};
   return kTable;
 }
 

@@ -72,18 +72,26 @@ void toggle_singles(const PairBlock& in, int first) {
       count[r][h] = _mm512_setzero_si512();
     }
   }
-  const std::uint32_t* left = in.lhs + first * in.lhs_stride;
-  for (int i = 0; i < in.groups; ++i) {
+  const std::uint32_t* left[kRows];
+  for (int r = 0; r < kRows; ++r) left[r] = in.lhs[first + r];
+  // Two products share a pair of weights; the odd last one is paired with nothing.
+  for (int i = 0; i < in.groups; i += 2) {
     const std::uint32_t* right = in.rhs + i / 2 * kNr;
     const __m512i w[2] = {load(right), load(right + kHalf)};
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const __m512i x = broadcast(left + r * in.lhs_stride + i);
+      const std::uint32_t* x = left[r] + i;
+      const __m512i x0 = broadcast(x);
+      const __m512i x1 = i + 1 < in.groups ? broadcast(x + 1) : _mm512_setzero_si512();
+#pragma GCC unroll 2
       for (int h = 0; h < 2; ++h) {
-        const __m512i wide = _mm512_dpwssd_epi32(value[r][h], x, w[h]);
-        // (value ^ wide) & bit
-        count[r][h] = _mm512_add_epi32(count[r][h], _mm512_ternarylogic_epi32(value[r][h], wide, bit, 0x28));
-        value[r][h] = wide;
+        const __m512i middle = _mm512_dpwssd_epi32(value[r][h], x0, w[h]);
+        const __m512i end = _mm512_dpwssd_epi32(middle, x1, w[h]);
+        // (before ^ after) & bit
+        const __m512i first_change = _mm512_ternarylogic_epi32(value[r][h], middle, bit, 0x28);
+        const __m512i second_change = _mm512_ternarylogic_epi32(middle, end, bit, 0x28);
+        count[r][h] = _mm512_add_epi32(_mm512_add_epi32(count[r][h], first_change), second_change);
+        value[r][h] = end;
       }
     }
   }
@@ -126,10 +134,9 @@ void lanes32_of(const PairBlock& in, int first) {
     }
   };
   const auto dot = [&](__m512i (&sum)[kRows][2], int word, int pair) {
-    const std::uint32_t* left = in.lhs + first * in.lhs_stride + word;
     const __m512i w[2] = {load(in.rhs + pair * kNr), load(in.rhs + pair * kNr + kHalf)};
     for (int r = 0; r < kRows; ++r) {
-      const __m512i x = broadcast(left + r * in.lhs_stride);
+      const __m512i x = broadcast(in.lhs[first + r] + word);
       for (int h = 0; h < 2; ++h) sum[r][h] = _mm512_dpwssd_epi32(sum[r][h], x, w[h]);
     }
   };
@@ -189,12 +196,18 @@ void lanes16_of(const SingleBlock& in, int first) {
                                   _mm512_cvtepi32_epi16(load(acc + kHalf)), 1);
     count[r] = _mm512_setzero_si512();
   }
-  const std::uint32_t* left = in.lhs + first * in.lhs_stride;
+  const std::uint32_t* left[kRows];
+  for (int r = 0; r < kRows; ++r) left[r] = in.lhs[first + r];
   const auto narrow = [&](int r, __m512i sum) {
     const __m512i wrapped = _mm512_add_epi16(value[r], sum);
     __m512i clamped = _mm512_adds_epi16(value[r], sum);
     if constexpr (kOverflow == Overflow::SAT_SYM) clamped = _mm512_max_epi16(clamped, lowest);
-    count[r] = _mm512_mask_add_epi16(count[r], _mm512_cmpneq_epi16_mask(wrapped, clamped), count[r], one);
+    if constexpr (kOverflow == Overflow::SAT_SYM) {
+      count[r] = _mm512_mask_add_epi16(count[r], _mm512_cmpneq_epi16_mask(wrapped, clamped), count[r], one);
+    } else {
+      // They differ where they have different signs: a clamped sum is a bound, a wrapped one is beyond the other.
+      count[r] = _mm512_add_epi16(count[r], _mm512_srli_epi16(_mm512_xor_si512(wrapped, clamped), 15));
+    }
     value[r] = kOverflow == Overflow::WRAP ? wrapped : clamped;
   };
   if constexpr (kSingle) {
@@ -202,7 +215,7 @@ void lanes16_of(const SingleBlock& in, int first) {
       const __m512i w = load(in.rhs + k * kNr);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        narrow(r, _mm512_mullo_epi16(broadcast(left + r * in.lhs_stride + k), w));
+        narrow(r, _mm512_mullo_epi16(broadcast(left[r] + k), w));
       }
     }
   } else {
@@ -212,7 +225,7 @@ void lanes16_of(const SingleBlock& in, int first) {
       for (; k < end; ++k) {
         const __m512i w = load(in.rhs + k * kNr);
         for (int r = 0; r < kRows; ++r) {
-          sum[r] = _mm512_add_epi16(sum[r], _mm512_mullo_epi16(broadcast(left + r * in.lhs_stride + k), w));
+          sum[r] = _mm512_add_epi16(sum[r], _mm512_mullo_epi16(broadcast(left[r] + k), w));
         }
       }
       for (int r = 0; r < kRows; ++r) narrow(r, sum[r]);
@@ -297,10 +310,63 @@ void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, in
   *max = halve(most, [](__m128i a, __m128i b) { return _mm_max_epu8(a, b); });
 }
 
+void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
+  const __m512i zero_point = _mm512_set1_epi32(offset);
+  const __m512i low_word = _mm512_set1_epi32(0xFFFF);
+  int k = 0;
+  if (form == LeftForm::Pairs) {
+    const __m512i offsets = _mm512_set1_epi16(static_cast<short>(offset));
+    for (; k + 32 <= depth; k += 32) {
+      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + k));
+      store(to + k / 2, _mm512_sub_epi16(_mm512_cvtepu8_epi16(bytes), offsets));
+    }
+  } else {
+    const __m512i shifts = _mm512_set_epi32(16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0);
+    for (; k + 16 <= depth; k += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k));
+      const __m512i value = _mm512_and_si512(_mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), zero_point), low_word);
+      store(to + k, form == LeftForm::Singles ? _mm512_or_si512(value, _mm512_slli_epi32(value, 16))
+                                              : _mm512_sllv_epi32(value, shifts));
+    }
+  }
+  const auto value = [&](int i) { return static_cast<std::uint32_t>(from[i] - offset) & 0xFFFF; };
+  for (; k < depth; ++k) {
+    switch (form) {
+      case LeftForm::Singles:
+        to[k] = value(k) * 0x10001U;
+        break;
+      case LeftForm::Products:
+        to[k] = value(k) << (k % 2 * 16);
+        break;
+      case LeftForm::Pairs:
+        to[k / 2] = k % 2 == 0 ? value(k) : to[k / 2] | value(k) << 16;
+        break;
+    }
+  }
+}
+
+void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+  for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
+    const __m512i x = load(from);
+    if (singles) {
+      const __m512i bytes[4] = {_mm512_slli_epi32(x, 24), _mm512_slli_epi32(x, 16), _mm512_slli_epi32(x, 8), x};
+      for (int i = 0; i < 4; ++i) {
+        const __m256i words = _mm512_cvtepi32_epi16(_mm512_srai_epi32(bytes[i], 24));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i * kNr), words);
+      }
+    } else {
+      const __m512i odd = _mm512_srai_epi16(x, 8);                         // bytes 1, 3
+      const __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8);  // bytes 0, 2
+      store(to, _mm512_mask_blend_epi16(0xAAAAAAAA, even, _mm512_slli_epi32(odd, 16)));
+      store(to + kNr * 2, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_srli_epi32(even, 16), odd));
+    }
+  }
+}
+
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx512() {
-  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, byte_range};
+  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, left, expand, byte_range};
   return kTable;
 }
 

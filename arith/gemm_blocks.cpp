@@ -15,7 +15,7 @@
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kMacroBytes = 1 << 17;  // of packed left operand that is worked on together
+constexpr std::int64_t kMacroBytes = 3 << 17;  // of left operand, in its widest form, that is worked on together
 constexpr std::int64_t kMacroRows = 128;
 constexpr int kTile = kMr * kNr;
 constexpr int kPatience = 16;     // failures in a row before the guard is switched off
@@ -46,7 +46,7 @@ class BlockWorker {
   BlockWorker(const GemmPlan& plan, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work)
       : p_(plan), w_(plan.weights), out_(out), counts_(evidence.accumulator), work_(work) {
     const std::int64_t depth = std::max<std::int64_t>(w_.padded_depth, kProofDepth);
-    macro_rows_ = std::clamp<std::int64_t>(kMacroBytes / depth / kMr * kMr, kMr, kMacroRows);
+    macro_rows_ = std::clamp<std::int64_t>(kMacroBytes / depth / (p_.lanes ? 4 : 1) / kMr * kMr, kMr, kMacroRows);
     direct_ = p_.flip == 0 && w_.depth % 4 == 0;
     const auto blocks = static_cast<std::size_t>(macro_rows_ / kMr);
     if (!direct_) packed_.resize(static_cast<std::size_t>(macro_rows_ * depth));
@@ -59,7 +59,9 @@ class BlockWorker {
     if (p_.lanes) {
       const auto chunk = static_cast<std::size_t>(p_.chunk);
       right_.resize(chunk * kNr);
-      left_.resize(chunk * kMr);
+      form_ = p_.use_lanes16 ? LeftForm::Singles : p_.step == 1 ? LeftForm::Products : LeftForm::Pairs;
+      left_.resize(static_cast<std::size_t>(macro_rows_) * static_cast<std::size_t>(p_.chunks()) * words(p_.chunk));
+      have_left_.resize(static_cast<std::size_t>(macro_rows_ * p_.chunks()));
     }
     const Format& format = p_.accumulation.accumulator.format;
     mask_ = format.width >= 32 ? ~0U : static_cast<std::uint32_t>((std::uint64_t{1} << format.width) - 1);
@@ -115,6 +117,7 @@ class BlockWorker {
       rows_[at] = to;
     }
     have_ranges_ = false;
+    std::fill(have_left_.begin(), have_left_.end(), char{0});
   }
 
   void find_ranges() {
@@ -181,6 +184,7 @@ class BlockWorker {
     bool overflowed = false;
     std::int32_t values[kNr] = {};
     std::int32_t counts[kNr] = {};
+    std::fill_n(exact_start_, kNr, 0);
     start_min_ = start_max_ = p_.start(first_col_);
     std::int64_t min = 0;
     std::int64_t max = 0;
@@ -194,6 +198,7 @@ class BlockWorker {
       start_max_ = std::max(start_max_, exact);
       values[c] = static_cast<std::int32_t>(p_.keeps_exact() ? exact : value);
       counts[c] = fitted.overflowed ? 1 : 0;
+      exact_start_[c] = static_cast<std::int32_t>(exact);
       overflowed |= fitted.overflowed;
     }
     for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
@@ -226,8 +231,11 @@ class BlockWorker {
       for (int c = 0; c < in.halves * kHalf; ++c) {
         correction[c] = static_cast<std::uint32_t>(p_.offset) * static_cast<std::uint32_t>(after[c] - before[c]);
       }
-      for (int i = 0; i < kTile; ++i) {
-        to[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(to[i]) - correction[i % kNr]);
+      for (int r = 0; r < kMr; ++r) {
+        for (int c = 0; c < kNr; ++c) {
+          std::int32_t& sum = to[r * kNr + c];
+          sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) - correction[c]);
+        }
       }
     }
     p_.kernels->dot_quads(in);
@@ -346,39 +354,34 @@ class BlockWorker {
     expanded_ = chunk;
     const int step = static_cast<int>(std::min<std::int64_t>(p_.step, depth));
     if (p_.use_lanes16) {
-      for (int i = 0; i < count_rows; ++i) left_singles(row(rb * kMr + rows[i]) + k, depth, &left_[static_cast<std::size_t>(i * depth)]);
-      p_.kernels->lanes16({left_.data(), depth, reinterpret_cast<const std::int16_t*>(right_.data()), count_rows,
-                           depth, step, p_.accumulation.accumulator.format.overflow, sums, counts});
+      SingleBlock in{{}, right_.data(), count_rows, depth, step, p_.accumulation.accumulator.format.overflow, sums,
+                     counts};
+      for (int i = 0; i < count_rows; ++i) in.lhs[i] = left_words(rb * kMr + rows[i], chunk, depth);
+      p_.kernels->lanes16(in);
       return;
-    }
-    const int pairs = (depth + 1) / 2;
-    const int words = step == 1 ? depth : pairs;
-    for (int i = 0; i < count_rows; ++i) {
-      std::uint32_t* to = &left_[static_cast<std::size_t>(i * words)];
-      const std::uint8_t* from = row(rb * kMr + rows[i]) + k;
-      step == 1 ? left_products(from, depth, to) : left_pairs(from, depth, to);
     }
     const int group = step == 1 ? 0 : (step + 1) / 2;
     const int groups = (depth + step - 1) / step;
-    p_.kernels->lanes32({left_.data(), words, reinterpret_cast<const std::uint32_t*>(right_.data()), count_rows, pairs,
-                         group, groups, static_cast<std::int32_t>(p_.low), static_cast<std::int32_t>(p_.high), mask_,
-                         p_.accumulation.accumulator.format.width, sums, counts},
-                        p_.fit);
+    PairBlock in{{}, reinterpret_cast<const std::uint32_t*>(right_.data()), count_rows, (depth + 1) / 2, group, groups,
+                 static_cast<std::int32_t>(p_.low), static_cast<std::int32_t>(p_.high), mask_,
+                 p_.accumulation.accumulator.format.width, sums, counts};
+    for (int i = 0; i < count_rows; ++i) in.lhs[i] = left_words(rb * kMr + rows[i], chunk, depth);
+    p_.kernels->lanes32(in, p_.fit);
   }
 
-  [[nodiscard]] std::uint32_t value16(std::uint8_t byte) const {
-    return static_cast<std::uint32_t>(byte - p_.offset) & 0xFFFF;
+  [[nodiscard]] std::size_t words(std::int64_t depth) const {
+    return static_cast<std::size_t>(form_ == LeftForm::Pairs ? (depth + 1) / 2 : depth);
   }
-  void left_singles(const std::uint8_t* from, int depth, std::uint32_t* to) const {
-    for (int k = 0; k < depth; ++k) to[k] = value16(from[k]) * 0x10001U;
-  }
-  // (v0, 0), (0, v1), ...
-  void left_products(const std::uint8_t* from, int depth, std::uint32_t* to) const {
-    for (int k = 0; k < depth; ++k) to[k] = value16(from[k]) << (k % 2 * 16);
-  }
-  void left_pairs(const std::uint8_t* from, int depth, std::uint32_t* to) const {
-    for (int k = 0; k + 1 < depth; k += 2) to[k / 2] = value16(from[k]) | value16(from[k + 1]) << 16;
-    if (depth % 2 != 0) to[depth / 2] = value16(from[depth - 1]);
+
+  // A row's values in a chunk, as lanes want them; kept for the other blocks of columns.
+  [[nodiscard]] const std::uint32_t* left_words(std::int64_t r, std::int64_t chunk, int depth) {
+    const auto at = static_cast<std::size_t>(r * p_.chunks() + chunk);
+    std::uint32_t* to = &left_[at * words(p_.chunk)];
+    if (have_left_[at] == 0) {
+      have_left_[at] = 1;
+      p_.kernels->left(row(r) + chunk * p_.chunk, depth, p_.offset, form_, to);
+    }
+    return to;
   }
 
   // The weights of a chunk as 16-bit numbers: [k][kNr] for lanes16, [pair][kNr][2] for lanes32.
@@ -387,26 +390,9 @@ class BlockWorker {
     const int halves = col_count_ > kHalf ? 2 : 1;
     if (halves == 1) std::fill(right_.begin(), right_.end(), std::int16_t{0});
     for (int h = 0; h < halves; ++h) {
-      const std::int8_t* from =
-          w_.bytes.data() + (first_col_ / kHalf + h) * half_bytes + chunk * p_.chunk * kHalf;
-      for (int quad = 0; quad < (depth + 3) / 4; ++quad, from += kHalf * 4) {
-        std::int16_t* to = &right_[static_cast<std::size_t>(quad * 4 * kNr)];
-        if (p_.use_lanes16) {
-          for (int c = 0; c < kHalf; ++c) {
-            for (int i = 0; i < 4; ++i) to[i * kNr + h * kHalf + c] = from[c * 4 + i];
-          }
-        } else {
-          to += h * kHalf * 2;
-          for (int c = 0; c < kHalf; ++c) {
-            to[c * 2] = from[c * 4];
-            to[c * 2 + 1] = from[c * 4 + 1];
-          }
-          for (int c = 0; c < kHalf; ++c) {
-            to[kNr * 2 + c * 2] = from[c * 4 + 2];
-            to[kNr * 2 + c * 2 + 1] = from[c * 4 + 3];
-          }
-        }
-      }
+      const std::int8_t* from = w_.bytes.data() + (first_col_ / kHalf + h) * half_bytes + chunk * p_.chunk * kHalf;
+      p_.kernels->expand(from, (depth + 3) / 4, p_.use_lanes16,
+                         &right_[static_cast<std::size_t>(h * kHalf * (p_.use_lanes16 ? 1 : 2))]);
     }
   }
 
@@ -444,22 +430,31 @@ class BlockWorker {
         acc(rb)[i] = static_cast<std::int32_t>(((static_cast<std::uint32_t>(exact[i]) - low) & mask_) + low);
       }
     } else {
-      for (int i = 0; i < kTile; ++i) {
-        exact[i] = i % kNr < col_count_ ? static_cast<std::int32_t>(p_.start(first_col_ + i % kNr)) : 0;
-      }
+      for (int r = 0; r < kMr; ++r) std::copy_n(exact_start_, kNr, exact + r * kNr);
       dot(rb, 0, w_.depth, exact);
     }
-    for (int r = 0; r < rows_of(rb); ++r) {
-      for (int c = 0; c < col_count_; ++c) {
-        const int at = r * kNr + c;
-        const std::int32_t overflows = count(rb)[at];
-        if (overflows == 0) continue;
-        const bool same = acc(rb)[at] == exact[at];
-        counts_.count += static_cast<std::uint64_t>(overflows);
-        ++counts_.outputs;
-        ++(same ? counts_.transient : counts_.harmful);
-        candidate(first_row_ + rb * kMr + r, first_col_ + c);
-      }
+    for (int r = 0; r < rows_of(rb); ++r) judge_row(rb, r, exact + r * kNr);
+  }
+
+  // Sums without branches: they vectorize. Padded columns never overflow.
+  void judge_row(std::int64_t rb, int r, const std::int32_t* exact) {
+    const std::int32_t* value = acc(rb) + r * kNr;
+    const std::int32_t* overflows = count(rb) + r * kNr;
+    std::int32_t changed = 0;
+    std::int32_t outputs = 0;
+    std::int32_t harmful = 0;
+    for (int c = 0; c < kNr; ++c) {
+      changed += overflows[c];
+      outputs += overflows[c] != 0 ? 1 : 0;
+      harmful += value[c] != exact[c] ? 1 : 0;
+    }
+    counts_.count += static_cast<std::uint64_t>(changed);
+    counts_.outputs += static_cast<std::uint64_t>(outputs);
+    counts_.harmful += static_cast<std::uint64_t>(harmful);
+    counts_.transient += static_cast<std::uint64_t>(outputs - harmful);
+    if (outputs == 0 || found_) return;
+    for (int c = 0; c < kNr; ++c) {
+      if (overflows[c] != 0) return candidate(first_row_ + rb * kMr + r, first_col_ + c);
     }
   }
 
@@ -494,7 +489,7 @@ class BlockWorker {
   std::uint32_t mask_ = 0;
 
   std::int64_t first_row_ = 0, row_count_ = 0, row_blocks_ = 0;
-  std::vector<std::uint8_t> packed_;         // [macro_rows, padded_depth]
+  LineVector<std::uint8_t> packed_;          // [macro_rows, padded_depth]
   std::vector<const std::uint8_t*> rows_;    // [macro_rows]
   std::vector<ByteRange> ranges_;            // [row blocks, chunks]
   bool have_ranges_ = false;
@@ -503,12 +498,15 @@ class BlockWorker {
 
   std::int64_t block_ = 0, first_col_ = 0, col_count_ = 0;
   std::int64_t start_min_ = 0, start_max_ = 0;
-  std::vector<std::int32_t> acc_, count_;    // [row blocks][kMr][kNr]
+  std::int32_t exact_start_[kNr] = {};
+  LineVector<std::int32_t> acc_, count_;     // [row blocks][kMr][kNr]
   std::vector<RowBlock> blocks_;
   std::vector<ColumnBound> bounds_;          // per chunk
   std::int64_t expanded_ = -1;               // chunk that right_ holds
-  std::vector<std::int16_t> right_;
-  std::vector<std::uint32_t> left_;
+  LineVector<std::int16_t> right_;
+  LeftForm form_ = LeftForm::Singles;
+  LineVector<std::uint32_t> left_;           // [macro_rows][chunks][words]
+  std::vector<char> have_left_;              // [macro_rows][chunks]
   int failures_ = 0, pause_ = 0;
 };
 

@@ -9,18 +9,22 @@ namespace {
 
 constexpr std::int64_t kChunk = 128;      // aimed at: short enough to redo, long enough to prove cheaply
 constexpr std::int64_t kMaxChunk = 4096;  // of the lanes' buffers
+constexpr std::int64_t kMaxDepth = 16384;  // likewise: 8 rows of 32-bit words
 constexpr std::int64_t kBound32 = INT32_MAX;
 
 // Group size and chunk; false when no lane follows these groups (a fold that is not whole groups; odd groups, which
 // would split a pair of products).
 bool shape_groups(GemmPlan& plan) {
   const std::int64_t depth = std::max<std::int64_t>(plan.weights.depth, 1);
+  // 16 bits are seldom proven: longer chunks, fewer calls.
+  const std::int64_t aim = plan.accumulation.accumulator.format.width == 16 ? 2 * kChunk : kChunk;
   std::int64_t fold = plan.accumulation.fold;
   std::int64_t step = plan.accumulation.accumulator.step;
   if (fold == 0 || fold >= depth) fold = depth;
   if (step == 0 || step > fold) step = fold;
   plan.step = step;
-  plan.chunk = std::max(kChunk, kProofDepth);
+  plan.chunk = aim;
+  if (depth > kMaxDepth) return false;
   if (step == 1) return true;
   if (step >= depth) {
     plan.chunk = plan.weights.padded_depth;
@@ -29,7 +33,7 @@ bool shape_groups(GemmPlan& plan) {
   if (fold % step != 0 && fold != depth) return false;
   const std::int64_t unit = std::lcm(step, kProofDepth);
   if (step % 2 != 0 || unit > kMaxChunk) return false;
-  plan.chunk = unit * std::max<std::int64_t>(1, kChunk / unit);
+  plan.chunk = unit * std::max<std::int64_t>(1, aim / unit);
   return true;
 }
 

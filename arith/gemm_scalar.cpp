@@ -59,7 +59,7 @@ struct Fitter {
 void lanes32(const PairBlock& in, LaneFit fit) {
   const Fitter narrow{in, fit};
   for (int r = 0; r < in.rows; ++r) {
-    const std::uint32_t* left = in.lhs + r * in.lhs_stride;
+    const std::uint32_t* left = in.lhs[r];
     for (int c = 0; c < kNr; ++c) {
       std::int32_t& value = in.acc[r * kNr + c];
       std::int32_t& count = in.count[r * kNr + c];
@@ -79,7 +79,7 @@ void lanes32(const PairBlock& in, LaneFit fit) {
 
 void lanes16(const SingleBlock& in) {
   for (int r = 0; r < in.rows; ++r) {
-    const std::uint32_t* left = in.lhs + r * in.lhs_stride;
+    const std::uint32_t* left = in.lhs[r];
     for (int c = 0; c < kNr; ++c) {
       std::int32_t value = in.acc[r * kNr + c];
       for (int k = 0; k < in.depth;) {
@@ -118,10 +118,36 @@ void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, in
   }
 }
 
+void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
+  const auto value = [&](int k) { return static_cast<std::uint32_t>(from[k] - offset) & 0xFFFF; };
+  for (int k = 0; k < depth; ++k) {
+    switch (form) {
+      case LeftForm::Singles:
+        to[k] = value(k) * 0x10001U;
+        break;
+      case LeftForm::Products:
+        to[k] = value(k) << (k % 2 * 16);
+        break;
+      case LeftForm::Pairs:
+        to[k / 2] = k % 2 == 0 ? value(k) : to[k / 2] | value(k) << 16;
+        break;
+    }
+  }
+}
+
+void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+  for (int k = 0; k < quads * 4; ++k) {
+    for (int c = 0; c < kHalf; ++c) {
+      const std::int8_t weight = from[(k / 4 * kHalf + c) * 4 + k % 4];
+      to[singles ? k * kNr + c : (k / 2 * kNr + c) * 2 + k % 2] = weight;
+    }
+  }
+}
+
 }  // namespace
 
 const GemmKernels& gemm_kernels_scalar() {
-  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, byte_range};
+  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, left, expand, byte_range};
   return kTable;
 }
 

@@ -34,8 +34,7 @@ struct QuadBlock {
 };
 
 struct PairBlock {
-  const std::uint32_t* lhs;  // [rows][lhs_stride] dwords; step 1: two per pair, (v0, 0) and (0, v1), else one
-  std::int64_t lhs_stride;
+  const std::uint32_t* lhs[kMr];  // rows of dwords; step 1: two per pair, (v0, 0) and (0, v1), else one
   const std::uint32_t* rhs;  // [pairs][kNr]
   int rows;
   int pairs;
@@ -49,8 +48,7 @@ struct PairBlock {
 };
 
 struct SingleBlock {
-  const std::uint32_t* lhs;  // [rows][lhs_stride]
-  std::int64_t lhs_stride;
+  const std::uint32_t* lhs[kMr];  // rows of (v, v)
   const std::int16_t* rhs;  // [depth][kNr]
   int rows;
   int depth;
@@ -60,6 +58,13 @@ struct SingleBlock {
   std::int32_t* count;
 };
 
+// What a row's bytes become: dwords of 16-bit values.
+enum class LeftForm : unsigned char {
+  Singles,   // (v, v) per product
+  Products,  // (v0, 0), (0, v1), ... per product
+  Pairs,     // (v0, v1) per pair; an odd last one is (v, 0)
+};
+
 struct GemmKernels {
   void (*dot_quads)(const QuadBlock&);
   void (*lanes32)(const PairBlock&, LaneFit);
@@ -67,6 +72,10 @@ struct GemmKernels {
   // Smallest and largest of ((acc - low) & mask) + low over `rows` rows of [kNr].
   void (*range)(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
                 std::int32_t* max);
+  // value = byte - offset
+  void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
+  // A half block of quads as 16 columns of singles or pairs; `to` is the half's first column.
+  void (*expand)(const std::int8_t* from, int quads, bool singles, std::int16_t* to);
   // Smallest and largest byte of `rows` rows of `count` bytes.
   void (*byte_range)(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max);
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "arith/detail/aligned.hpp"
 #include "arith/detail/gemm_kernels.hpp"
 
 namespace guardbit::arith {
@@ -26,12 +27,12 @@ struct PackedWeights::State {
   std::int32_t max_magnitude = 0;
   std::int64_t padded_depth = 0;   // a multiple of kProofDepth; zero weights
   std::int64_t padded_cols = 0;    // a multiple of kHalf
-  std::vector<std::int8_t> bytes;  // [padded_cols / kHalf][padded_depth / 4][kHalf][4]
+  detail::LineVector<std::int8_t> bytes;  // [padded_cols / kHalf][padded_depth / 4][kHalf][4]
   std::vector<std::int32_t> wide;
   // Quads only:
-  std::vector<std::int32_t> column_sum;       // [padded_depth / kProofDepth + 1][padded_cols]: sums of all before
-  std::vector<detail::ColumnBound> bound;     // [blocks of columns][padded_depth / kProofDepth]
-  std::vector<detail::ColumnBound> total;     // [blocks of columns]
+  std::vector<std::int32_t> column_sum;    // [padded_depth / kProofDepth + 1][padded_cols]: sums of all before
+  std::vector<detail::ColumnBound> bound;  // [blocks of columns][padded_depth / kProofDepth]
+  std::vector<detail::ColumnBound> total;  // [blocks of columns]
 
   [[nodiscard]] std::int32_t at(std::int64_t k, std::int64_t c) const {
     if (!quads) return wide[static_cast<std::size_t>(k * padded_cols + c)];
