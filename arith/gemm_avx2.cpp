@@ -281,10 +281,32 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
   }
 }
 
+// By way of a block of sums.
+void product(const ProductBlock& in) {
+  std::int32_t sums[kMr * kNr];
+  for (int i = 0; i < kMr * kNr; ++i) sums[i] = in.start[i % kNr];
+  QuadBlock quads = in.quads;
+  quads.acc = sums;
+  dot_quads(quads);
+  for (int r = 0; r < in.rows; ++r) {
+    for (int c = 0; c < in.cols; ++c) in.out[r * in.out_stride + c] = sums[r * kNr + c];
+  }
+}
+
+std::int64_t square_sum(const std::uint8_t* const* lhs, int rows, std::int64_t count, std::int32_t offset) {
+  std::int64_t largest = 0;
+  for (int r = 0; r < rows; ++r) {
+    std::int64_t sum = 0;
+    for (std::int64_t k = 0; k < count; ++k) sum += (lhs[r][k] - offset) * (lhs[r][k] - offset);
+    largest = sum > largest ? sum : largest;
+  }
+  return largest;
+}
+
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx2() {
-  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, left, expand, byte_range};
+  static constexpr GemmKernels kTable{dot_quads, product, lanes32, lanes16, range, square_sum, left, expand, byte_range};
   return kTable;
 }
 

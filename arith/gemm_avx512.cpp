@@ -18,12 +18,9 @@ __m512i broadcast(const T* dword) {
 __m512i load(const void* from) { return _mm512_loadu_si512(from); }
 void store(void* to, __m512i value) { _mm512_storeu_si512(to, value); }
 
+// acc += dot
 template <int kHalves>
-void dot_quads_of(const QuadBlock& in) {
-  __m512i acc[kMr][kHalves];
-  for (int r = 0; r < kMr; ++r) {
-    for (int h = 0; h < kHalves; ++h) acc[r][h] = load(in.acc + r * kNr + h * kHalf);
-  }
+[[gnu::always_inline]] inline void add_quads(const QuadBlock& in, __m512i (&acc)[kMr][kHalves]) {
   const std::int8_t* right = in.rhs;
   const std::uint8_t* left[kMr];
   for (int r = 0; r < kMr; ++r) left[r] = in.lhs[r];
@@ -36,10 +33,39 @@ void dot_quads_of(const QuadBlock& in) {
       for (int h = 0; h < kHalves; ++h) acc[r][h] = _mm512_dpbusd_epi32(acc[r][h], x, w[h]);
     }
   }
+}
+
+template <int kHalves>
+void dot_quads_of(const QuadBlock& in) {
+  __m512i acc[kMr][kHalves];
+  for (int r = 0; r < kMr; ++r) {
+    for (int h = 0; h < kHalves; ++h) acc[r][h] = load(in.acc + r * kNr + h * kHalf);
+  }
+  add_quads<kHalves>(in, acc);
   for (int r = 0; r < kMr; ++r) {
     for (int h = 0; h < kHalves; ++h) store(in.acc + r * kNr + h * kHalf, acc[r][h]);
   }
 }
+
+template <int kHalves>
+void product_of(const ProductBlock& in) {
+  __m512i acc[kMr][kHalves];
+  for (int r = 0; r < kMr; ++r) {
+    for (int h = 0; h < kHalves; ++h) acc[r][h] = load(in.start + h * kHalf);
+  }
+  add_quads<kHalves>(in.quads, acc);
+  const int last = in.cols - (kHalves - 1) * kHalf;  // columns of the last half
+  const auto used = static_cast<__mmask16>((1U << last) - 1);
+#pragma GCC unroll 8
+  for (int r = 0; r < kMr; ++r) {
+    if (r >= in.rows) break;
+    std::int32_t* out = in.out + r * in.out_stride;
+    if (kHalves == 2) store(out, acc[r][0]);
+    _mm512_mask_storeu_epi32(out + (kHalves - 1) * kHalf, used, acc[r][kHalves - 1]);
+  }
+}
+
+void product(const ProductBlock& in) { in.quads.halves == 1 ? product_of<1>(in) : product_of<2>(in); }
 
 void dot_quads(const QuadBlock& in) { in.halves == 1 ? dot_quads_of<1>(in) : dot_quads_of<2>(in); }
 
@@ -310,6 +336,26 @@ void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, in
   *max = halve(most, [](__m128i a, __m128i b) { return _mm_max_epu8(a, b); });
 }
 
+std::int64_t square_sum(const std::uint8_t* const* lhs, int rows, std::int64_t count, std::int32_t offset) {
+  const __m512i offsets = _mm512_set1_epi16(static_cast<short>(offset));
+  std::int64_t largest = 0;
+  for (int r = 0; r < rows; ++r) {
+    __m512i sum = _mm512_setzero_si512();
+    for (std::int64_t k = 0; k < count; k += 32) {
+      const __mmask32 used = count - k >= 32 ? ~__mmask32{0} : (__mmask32{1} << (count - k)) - 1;
+      const __m512i bytes = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(used, lhs[r] + k));
+      const __m512i value = _mm512_maskz_sub_epi16(used, bytes, offsets);
+      sum = _mm512_dpwssd_epi32(sum, value, value);
+    }
+    // A lane sums at most count / 16 squares below 2^16: 2^28 for the deepest products.
+    const std::int64_t all = _mm512_reduce_add_epi64(_mm512_add_epi64(
+        _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum)),
+        _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sum, 1))));
+    largest = all > largest ? all : largest;
+  }
+  return largest;
+}
+
 void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
   const __m512i zero_point = _mm512_set1_epi32(offset);
   const __m512i low_word = _mm512_set1_epi32(0xFFFF);
@@ -366,7 +412,7 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx512() {
-  static constexpr GemmKernels kTable{dot_quads, lanes32, lanes16, range, left, expand, byte_range};
+  static constexpr GemmKernels kTable{dot_quads, product, lanes32, lanes16, range, square_sum, left, expand, byte_range};
   return kTable;
 }
 

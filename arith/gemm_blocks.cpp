@@ -4,7 +4,8 @@
 // at most P and negative ones to at most N over a part of the reduction, no prefix of that part moves a running sum up
 // by more than x_high * P - x_low * N or down by more than x_high * N - x_low * P. Where the sums of a block of rows,
 // moved by that much, stay within the format, nothing can overflow there, whatever the step, and the plain product is
-// exact. Otherwise the same is tried row by row for one chunk, and the rows that fail are computed in lanes.
+// exact. The whole reduction has a second bound, by Cauchy and Schwarz: no sum of some of the products x_k * w_k exceeds
+// |x| * |w|; of products with x >= 0, |x| * |positive part of w|. Otherwise the first bound is tried row by row for one chunk, and the rows that fail are computed in lanes.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kMacroBytes = 3 << 17;  // of left operand, in its widest form, that is worked on together
 constexpr std::int64_t kMacroRows = 128;
+constexpr std::int64_t kMaxSquares = 16384;  // products whose squares' sums multiply within 63 bits
 constexpr int kTile = kMr * kNr;
 constexpr int kPatience = 16;     // failures in a row before the guard is switched off
 constexpr int kPause = 240;       // chunks of a block of rows that it then stays off
@@ -34,20 +36,30 @@ struct ByteRange {
   std::int32_t min = 0, max = 0;
 };
 
+// What a block of rows holds over the whole reduction.
+struct Whole {
+  bool have_bytes = false;
+  ByteRange bytes;
+  std::int64_t squares = -1;  // -1: not looked at
+};
+
 // The running sums of one block of rows in one block of columns.
 struct RowBlock {
   std::int64_t next = 0;              // chunks before this one are done
   std::int32_t min = 0, max = 0;      // of the values
   bool may_have_overflowed = false;
+  bool written = false;               // already where the caller wants it
 };
 
 class BlockWorker {
  public:
-  BlockWorker(const GemmPlan& plan, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work)
+  BlockWorker(const GemmPlan& plan, std::int64_t rows, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work)
       : p_(plan), w_(plan.weights), out_(out), counts_(evidence.accumulator), work_(work) {
     const std::int64_t depth = std::max<std::int64_t>(w_.padded_depth, kProofDepth);
     macro_rows_ = std::clamp<std::int64_t>(kMacroBytes / depth / (p_.lanes ? 4 : 1) / kMr * kMr, kMr, kMacroRows);
-    direct_ = p_.flip == 0 && w_.depth % 4 == 0;
+    macro_rows_ = std::min(macro_rows_, (rows + kMr - 1) / kMr * kMr);
+    direct_ = p_.flip == 0;
+    tail_.resize(static_cast<std::size_t>(depth));
     const auto blocks = static_cast<std::size_t>(macro_rows_ / kMr);
     if (!direct_) packed_.resize(static_cast<std::size_t>(macro_rows_ * depth));
     rows_.resize(static_cast<std::size_t>(macro_rows_));
@@ -55,13 +67,10 @@ class BlockWorker {
     count_.resize(blocks * kTile);
     blocks_.resize(blocks);
     ranges_.resize(blocks * static_cast<std::size_t>(p_.chunks()));
+    wholes_.resize(blocks);
     bounds_.resize(static_cast<std::size_t>(p_.chunks()));
     if (p_.lanes) {
-      const auto chunk = static_cast<std::size_t>(p_.chunk);
-      right_.resize(chunk * kNr);
       form_ = p_.use_lanes16 ? LeftForm::Singles : p_.step == 1 ? LeftForm::Products : LeftForm::Pairs;
-      left_.resize(static_cast<std::size_t>(macro_rows_) * static_cast<std::size_t>(p_.chunks()) * words(p_.chunk));
-      have_left_.resize(static_cast<std::size_t>(macro_rows_ * p_.chunks()));
     }
     const Format& format = p_.accumulation.accumulator.format;
     mask_ = format.width >= 32 ? ~0U : static_cast<std::uint32_t>((std::uint64_t{1} << format.width) - 1);
@@ -95,8 +104,11 @@ class BlockWorker {
   [[nodiscard]] std::int32_t* count(std::int64_t rb) { return &count_[static_cast<std::size_t>(rb) * kTile]; }
   [[nodiscard]] RowBlock& state(std::int64_t rb) { return blocks_[static_cast<std::size_t>(rb)]; }
   [[nodiscard]] const std::uint8_t* row(std::int64_t r) const { return rows_[static_cast<std::size_t>(r)]; }
-  [[nodiscard]] ByteRange& range(std::int64_t rb, std::int64_t chunk) {
-    return ranges_[static_cast<std::size_t>(rb * p_.chunks() + chunk)];
+  // Of the values of a block of rows in a chunk.
+  [[nodiscard]] const ByteRange& range(std::int64_t rb, std::int64_t chunk) {
+    ByteRange& range = ranges_[static_cast<std::size_t>(rb * p_.chunks() + chunk)];
+    if (range.min > range.max) range = bytes_of(rb * kMr, rows_of(rb), chunk * p_.chunk, end_of(chunk));
+    return range;
   }
 
   // Bytes of every row, rows beyond the last one repeating it; and their ranges, if something is to be proven.
@@ -108,36 +120,32 @@ class BlockWorker {
         continue;
       }
       const auto* codes = static_cast<const std::uint8_t*>(p_.lhs.data) + (first_row_ + r) * p_.lhs.stride;
-      if (direct_) {
+      // Whole quads are read: beyond a row's end its successor's bytes meet weights of 0. The last row has none.
+      if (direct_ && (w_.depth % 4 == 0 || first_row_ + r + 1 < p_.rows)) {
         rows_[at] = codes;
+        continue;
+      }
+      if (direct_) {
+        std::memcpy(tail_.data(), codes, static_cast<std::size_t>(w_.depth));
+        rows_[at] = tail_.data();
         continue;
       }
       std::uint8_t* to = &packed_[at * static_cast<std::size_t>(w_.padded_depth)];
       for (std::int64_t k = 0; k < w_.depth; ++k) to[k] = static_cast<std::uint8_t>(codes[k] ^ p_.flip);
       rows_[at] = to;
     }
-    have_ranges_ = false;
+    std::fill(ranges_.begin(), ranges_.end(), ByteRange{1, 0});
+    std::fill(wholes_.begin(), wholes_.end(), Whole{});
     std::fill(have_left_.begin(), have_left_.end(), char{0});
   }
 
-  void find_ranges() {
-    if (have_ranges_) return;
-    have_ranges_ = true;
-    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
-      for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
-        range(rb, chunk) = bytes_of(rb * kMr, rows_of(rb), chunk);
-      }
-    }
-  }
-
-  // Range of the values (0 included) of some rows in a chunk.
-  [[nodiscard]] ByteRange bytes_of(std::int64_t r, int rows, std::int64_t chunk) const {
+  // Range of the values (0 included) of some rows in a part of the reduction.
+  [[nodiscard]] ByteRange bytes_of(std::int64_t r, int rows, std::int64_t k, std::int64_t end) const {
     const std::uint8_t* from[kMr];
-    const std::int64_t k = chunk * p_.chunk;
     for (int i = 0; i < rows; ++i) from[i] = row(r + i) + k;
     int min = 0;
     int max = 0;
-    p_.kernels->byte_range(from, rows, end_of(chunk) - k, &min, &max);
+    p_.kernels->byte_range(from, rows, end - k, &min, &max);
     return {std::min(0, min - p_.offset), std::max(0, max - p_.offset)};
   }
 
@@ -151,15 +159,21 @@ class BlockWorker {
     const ColumnBound& total = w_.total[static_cast<std::size_t>(block)];
     const Moves all = moves(p_.x_low, p_.x_high, total);
     const bool proven = p_.use_static && start_max_ + all.up <= p_.high && start_min_ - all.down >= p_.low;
-    if (proven) {
-      for (std::int64_t rb = 0; rb < row_blocks_; ++rb) dot(rb, 0, w_.depth, acc(rb));
-      work_.proven += static_cast<std::uint64_t>(row_count_ * col_count_ * w_.depth);
-    } else {
-      if (p_.use_guard) find_ranges();
-      for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
-        for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
-          if (state(rb).next <= chunk) advance(rb, chunk);
-        }
+    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
+      const auto outputs = static_cast<std::uint64_t>(rows_of(rb) * col_count_ * w_.depth);
+      if (proven) {
+        product(rb);
+        work_.proven += outputs;
+      } else if (p_.use_guard && pause_ == 0 && whole_proven(rb)) {
+        product(rb);
+        work_.guarded += outputs;
+      } else {
+        begin(rb);
+      }
+    }
+    for (std::int64_t chunk = 0; chunk < p_.chunks(); ++chunk) {
+      for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
+        if (state(rb).next <= chunk) advance(rb, chunk);
       }
     }
     for (std::int64_t rb = 0; rb < row_blocks_; ++rb) emit(rb);
@@ -181,41 +195,56 @@ class BlockWorker {
 
   // Initial values; padded columns start at 0.
   void start() {
-    bool overflowed = false;
-    std::int32_t values[kNr] = {};
-    std::int32_t counts[kNr] = {};
-    std::fill_n(exact_start_, kNr, 0);
+    start_overflows_ = false;
+    for (std::int32_t* values : {start_value_, start_count_, exact_start_, plain_start_}) std::fill_n(values, kNr, 0);
     start_min_ = start_max_ = p_.start(first_col_);
-    std::int64_t min = 0;
-    std::int64_t max = 0;
+    value_min_ = value_max_ = 0;
+    const std::int32_t* sum = column_sum(w_.depth);
     for (std::int64_t c = 0; c < col_count_; ++c) {
       const std::int64_t exact = p_.start(first_col_ + c);
       const Fitted fitted = fit(exact, p_.accumulation.accumulator.format);
       const std::int64_t value = static_cast<std::int64_t>(fitted.value);
-      min = std::min(min, value);
-      max = std::max(max, value);
+      value_min_ = std::min(value_min_, value);
+      value_max_ = std::max(value_max_, value);
       start_min_ = std::min(start_min_, exact);
       start_max_ = std::max(start_max_, exact);
-      values[c] = static_cast<std::int32_t>(p_.keeps_exact() ? exact : value);
-      counts[c] = fitted.overflowed ? 1 : 0;
+      start_value_[c] = static_cast<std::int32_t>(p_.keeps_exact() ? exact : value);
+      start_count_[c] = fitted.overflowed ? 1 : 0;
       exact_start_[c] = static_cast<std::int32_t>(exact);
-      overflowed |= fitted.overflowed;
-    }
-    for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
-      std::copy_n(values, kNr, &acc_[static_cast<std::size_t>(r * kNr)]);
-    }
-    if (overflowed || p_.lanes) {
-      for (std::int64_t r = 0; r < row_blocks_ * kMr; ++r) {
-        std::copy_n(counts, kNr, &count_[static_cast<std::size_t>(r * kNr)]);
-      }
-    }
-    for (std::int64_t rb = 0; rb < row_blocks_; ++rb) {
-      state(rb) = {0, static_cast<std::int32_t>(min), static_cast<std::int32_t>(max), overflowed};
+      plain_start_[c] = static_cast<std::int32_t>(
+          static_cast<std::uint32_t>(exact) - static_cast<std::uint32_t>(p_.offset) * static_cast<std::uint32_t>(sum[c]));
+      start_overflows_ |= fitted.overflowed;
     }
   }
 
-  // to += the products k .. end of a block of rows; k a whole number of proof blocks.
-  void dot(std::int64_t rb, std::int64_t k, std::int64_t end, std::int32_t* to) const {
+  // A block of rows that is computed chunk by chunk.
+  void begin(std::int64_t rb) {
+    for (int r = 0; r < kMr; ++r) {
+      std::copy_n(start_value_, kNr, acc(rb) + r * kNr);
+      std::copy_n(start_count_, kNr, count(rb) + r * kNr);
+    }
+    state(rb) = {.min = static_cast<std::int32_t>(value_min_),
+                 .max = static_cast<std::int32_t>(value_max_),
+                 .may_have_overflowed = start_overflows_};
+  }
+
+  // A block of rows from beginning to end, straight to the caller if that has 32 bits.
+  void product(std::int64_t rb) {
+    state(rb) = {.next = p_.chunks(), .written = out_.out32 != nullptr};
+    ProductBlock in{.quads = quads(rb, 0, w_.depth), .start = plain_start_, .out = acc(rb), .out_stride = kNr,
+                    .rows = kMr, .cols = kNr};
+    if (state(rb).written) {
+      in.out = out_.out32 + (first_row_ + rb * kMr) * out_.stride + first_col_;
+      in.out_stride = out_.stride;
+      in.rows = rows_of(rb);
+      in.cols = static_cast<int>(col_count_);
+    } else if (in.quads.halves == 1) {
+      in.cols = kHalf;
+    }
+    p_.kernels->product(in);
+  }
+
+  [[nodiscard]] QuadBlock quads(std::int64_t rb, std::int64_t k, std::int64_t end) const {
     QuadBlock in{};
     for (int r = 0; r < kMr; ++r) in.lhs[r] = row(rb * kMr + r) + k;
     const std::int64_t half_bytes = w_.padded_depth * kHalf;
@@ -223,6 +252,12 @@ class BlockWorker {
     in.half_stride = half_bytes;
     in.halves = col_count_ > kHalf ? 2 : 1;
     in.quads = (end - k + 3) / 4;
+    return in;
+  }
+
+  // to += the products k .. end of a block of rows; k a whole number of proof blocks.
+  void dot(std::int64_t rb, std::int64_t k, std::int64_t end, std::int32_t* to) const {
+    QuadBlock in = quads(rb, k, end);
     in.acc = to;
     if (p_.offset != 0) {
       const std::int32_t* before = column_sum(k);
@@ -295,23 +330,40 @@ class BlockWorker {
       down -= move.down;
       if (up > p_.high || down < p_.low) break;
     }
-    if (next < p_.chunks() && chunk == 0 && whole_proven(rb)) return p_.chunks();
     return next;
   }
 
   // The whole reduction at once, whose column sums are smaller than the sums of the chunks' largest ones.
   [[nodiscard]] bool whole_proven(std::int64_t rb) {
-    ByteRange x = range(rb, 0);
-    for (std::int64_t chunk = 1; chunk < p_.chunks(); ++chunk) {
-      x.min = std::min(x.min, range(rb, chunk).min);
-      x.max = std::max(x.max, range(rb, chunk).max);
+    if (start_overflows_) return false;
+    Whole& whole = wholes_[static_cast<std::size_t>(rb)];
+    const ColumnBound& total = w_.total[static_cast<std::size_t>(block_)];
+    const std::int64_t up = p_.high - value_max_;
+    const std::int64_t down = value_min_ - p_.low;
+    if (!whole.have_bytes) {
+      whole.bytes = bytes_of(rb * kMr, rows_of(rb), 0, w_.depth);
+      whole.have_bytes = true;
     }
-    const Moves move = moves(x.min, x.max, w_.total[static_cast<std::size_t>(block_)]);
-    return state(rb).max + move.up <= p_.high && state(rb).min - move.down >= p_.low;
+    const Moves move = moves(whole.bytes.min, whole.bytes.max, total);
+    if (move.up <= up && move.down <= down) return true;
+    if (w_.depth > kMaxSquares) return false;
+    if (whole.squares < 0) {
+      const std::uint8_t* from[kMr];
+      for (int r = 0; r < rows_of(rb); ++r) from[r] = row(rb * kMr + r);
+      whole.squares = p_.kernels->square_sum(from, rows_of(rb), w_.depth, p_.offset);
+    }
+    const bool positive = whole.bytes.min >= 0;
+    return whole.squares * (positive ? total.positive_squares : total.squares) <= squared(up) &&
+           whole.squares * (positive ? total.negative_squares : total.squares) <= squared(down);
+  }
+  // Formats wider than the sums have room beyond measure.
+  static std::int64_t squared(std::int64_t room) {
+    const std::int64_t limited = std::min<std::int64_t>(room, INT32_MAX);
+    return limited * limited;
   }
 
   [[nodiscard]] bool row_proven(std::int64_t rb, int r, std::int64_t chunk) {
-    const ByteRange x = bytes_of(rb * kMr + r, 1, chunk);
+    const ByteRange x = bytes_of(rb * kMr + r, 1, chunk * p_.chunk, end_of(chunk));
     const Moves move = moves(x.min, x.max, bounds_[static_cast<std::size_t>(chunk)]);
     std::int32_t min = 0;
     std::int32_t max = 0;
@@ -350,6 +402,11 @@ class BlockWorker {
                 std::int32_t* counts) {
     const std::int64_t k = chunk * p_.chunk;
     const int depth = static_cast<int>(end_of(chunk) - k);
+    if (right_.empty()) {  // few calls ever come here
+      right_.resize(static_cast<std::size_t>(p_.chunk) * kNr);
+      left_.resize(static_cast<std::size_t>(macro_rows_) * static_cast<std::size_t>(p_.chunks()) * words(p_.chunk));
+      have_left_.resize(static_cast<std::size_t>(macro_rows_ * p_.chunks()));
+    }
     if (expanded_ != chunk) expand(chunk, depth);
     expanded_ = chunk;
     const int step = static_cast<int>(std::min<std::int64_t>(p_.step, depth));
@@ -400,6 +457,7 @@ class BlockWorker {
   void emit(std::int64_t rb) {
     const int rows = rows_of(rb);
     counts_.total += static_cast<std::uint64_t>(rows * col_count_);
+    if (state(rb).written) return;
     const bool overflowed = state(rb).may_have_overflowed && any_overflow(rb);
     if (overflowed) judge(rb);
     const std::int64_t first = first_row_ + rb * kMr;
@@ -489,16 +547,20 @@ class BlockWorker {
   std::uint32_t mask_ = 0;
 
   std::int64_t first_row_ = 0, row_count_ = 0, row_blocks_ = 0;
+  LineVector<std::uint8_t> tail_;            // the last row of all
   LineVector<std::uint8_t> packed_;          // [macro_rows, padded_depth]
   std::vector<const std::uint8_t*> rows_;    // [macro_rows]
-  std::vector<ByteRange> ranges_;            // [row blocks, chunks]
-  bool have_ranges_ = false;
+  std::vector<ByteRange> ranges_;            // [row blocks, chunks]; empty: not looked at
+  std::vector<Whole> wholes_;                // [row blocks]
   std::int64_t candidate_row_ = -1, candidate_col_ = -1;
   bool found_ = false;  // rows ascend: only the first macro block with an overflow matters
 
   std::int64_t block_ = 0, first_col_ = 0, col_count_ = 0;
   std::int64_t start_min_ = 0, start_max_ = 0;
-  std::int32_t exact_start_[kNr] = {};
+  std::int64_t value_min_ = 0, value_max_ = 0;
+  bool start_overflows_ = false;
+  // Initial values: in the block's sums, as counts, exact, and what a plain product begins with.
+  alignas(64) std::int32_t start_value_[kNr] = {}, start_count_[kNr] = {}, exact_start_[kNr] = {}, plain_start_[kNr] = {};
   LineVector<std::int32_t> acc_, count_;     // [row blocks][kMr][kNr]
   std::vector<RowBlock> blocks_;
   std::vector<ColumnBound> bounds_;          // per chunk
@@ -514,7 +576,7 @@ class BlockWorker {
 
 void gemm_blocks(const GemmPlan& plan, std::int64_t first, std::int64_t last, std::int64_t first_block,
                  std::int64_t last_block, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work) {
-  BlockWorker worker(plan, out, evidence, work);
+  BlockWorker worker(plan, last - first, out, evidence, work);
   for (std::int64_t row = first; row < last; row += worker.macro_rows()) {
     worker.macro_block(row, std::min(worker.macro_rows(), last - row), first_block, last_block);
   }

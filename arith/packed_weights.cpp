@@ -28,6 +28,7 @@ void sum_columns(PackedWeights::State& s) {
       for (std::int64_t k = b * kProofDepth; k < (b + 1) * kProofDepth; ++k) {
         const std::int32_t w = s.at(k, c);
         (w > 0 ? part.positive : part.negative) += w > 0 ? w : -w;
+        (w > 0 ? all.positive_squares : all.negative_squares) += w * w;
       }
       const std::size_t at = static_cast<std::size_t>(b) * width + static_cast<std::size_t>(c);
       s.column_sum[at + width] = s.column_sum[at] + static_cast<std::int32_t>(part.positive - part.negative);
@@ -40,6 +41,9 @@ void sum_columns(PackedWeights::State& s) {
     auto& total = s.total[static_cast<std::size_t>(c / kNr)];
     total.positive = std::max(total.positive, all.positive);
     total.negative = std::max(total.negative, all.negative);
+    total.positive_squares = std::max(total.positive_squares, all.positive_squares);
+    total.negative_squares = std::max(total.negative_squares, all.negative_squares);
+    total.squares = std::max(total.squares, all.positive_squares + all.negative_squares);
   }
 }
 
@@ -48,9 +52,9 @@ void sum_columns(PackedWeights::State& s) {
 PackedWeights::PackedWeights(const std::int32_t* rhs, std::int64_t rhs_stride, std::int64_t depth, std::int64_t cols)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  if (depth < 0 || cols < 0 || depth > (std::int64_t{1} << 24)) {
+  if (depth < 0 || cols < 0 || depth > (std::int64_t{1} << 22)) {
     throw Error("packed weights: " + std::to_string(depth) + " x " + std::to_string(cols) +
-                " is not allowed; 0..2^24 rows are");
+                " is not allowed; 0..2^22 rows are");
   }
   s.depth = depth;
   s.cols = cols;

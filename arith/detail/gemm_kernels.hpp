@@ -33,6 +33,15 @@ struct QuadBlock {
   std::int32_t* acc;  // [kMr][kNr], += dot
 };
 
+// out[r][c] = start[c] + dot, nothing in between: for what is proven from beginning to end.
+struct ProductBlock {
+  QuadBlock quads;            // acc unused
+  const std::int32_t* start;  // [kNr]
+  std::int32_t* out;
+  std::int64_t out_stride;
+  int rows, cols;  // that are written
+};
+
 struct PairBlock {
   const std::uint32_t* lhs[kMr];  // rows of dwords; step 1: two per pair, (v0, 0) and (0, v1), else one
   const std::uint32_t* rhs;  // [pairs][kNr]
@@ -67,11 +76,14 @@ enum class LeftForm : unsigned char {
 
 struct GemmKernels {
   void (*dot_quads)(const QuadBlock&);
+  void (*product)(const ProductBlock&);
   void (*lanes32)(const PairBlock&, LaneFit);
   void (*lanes16)(const SingleBlock&);
   // Smallest and largest of ((acc - low) & mask) + low over `rows` rows of [kNr].
   void (*range)(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
                 std::int32_t* max);
+  // Largest sum of (byte - offset)^2 of one of `rows` rows of `count` bytes.
+  std::int64_t (*square_sum)(const std::uint8_t* const* lhs, int rows, std::int64_t count, std::int32_t offset);
   // value = byte - offset
   void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
   // A half block of quads as 16 columns of singles or pairs; `to` is the half's first column.
