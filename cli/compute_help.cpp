@@ -27,7 +27,8 @@ namespace guardbit::cli {
 
 const std::string_view kGemmUsage = "--numerics FILE --lhs FILE --rhs FILE [--bias FILE] --out FILE [--json FILE]";
 const std::string_view kConvUsage = "--numerics FILE --input FILE --weight FILE [--bias FILE] --out FILE [--json FILE]";
-const std::string_view kPoolUsage = "--numerics FILE --input FILE --pool max|average --kernel H,W --out FILE [--json FILE]";
+const std::string_view kPoolUsage =
+    "--numerics FILE --input FILE --pool max|average --kernel H,W --out FILE [--json FILE]";
 const std::string_view kPairUsage = "--numerics FILE --lhs FILE --rhs FILE --out FILE [--json FILE]";
 const std::string_view kRequantizeUsage = "--numerics FILE --input FILE --out FILE [--json FILE]";
 
@@ -44,17 +45,18 @@ const std::string_view kDepthwiseHelp =
 const std::string_view kPoolHelp =
     "input [N, H, W, C], out [N, P, Q, C]. Only elements of the input belong to a window, never its padding. average:\n"
     "the accumulator is the sum in the order r, s; divided by the number of elements, ties away from zero, it enters\n"
-    "the stages. max: the accumulator is the largest value. The stride is the kernel by default. One operand: `input`,\n"
-    "and one zero point." GUARDBIT_NUMERICS;
+    "the stages. max: the accumulator is the largest value. The stride is the kernel by default. One operand:\n"
+    "`input`, and one zero point." GUARDBIT_NUMERICS;
 const std::string_view kAddHelp =
     "lhs and rhs of one shape, or shapes that broadcast as NumPy's. The accumulator takes lhs, then rhs.\n"
     "operands.lhs_stages and operands.rhs_stages (lists like output) are applied to the values before the sum; the\n"
     "JSON has their operand_saturations.{lhs, rhs}." GUARDBIT_NUMERICS;
 const std::string_view kMultiplyHelp =
-    "lhs and rhs of one shape, or shapes that broadcast as NumPy's. The accumulator takes one product." GUARDBIT_NUMERICS;
+    "lhs and rhs of one shape, or shapes that broadcast as NumPy's. The accumulator takes one product."
+    GUARDBIT_NUMERICS;
 const std::string_view kRequantizeHelp =
-    "input: accumulators of any shape, out: the same shape. The file that made them may be given: of `accumulator` only\n"
-    "the format counts (int64 without it), which the input must fit; `operands` and `psum` are let pass.\n\n"
+    "input: accumulators of any shape, out: the same shape. The file that made them may be given: of `accumulator`\n"
+    "only the format counts (int64 without it), which the input must fit; `operands` and `psum` are let pass.\n\n"
     "The numerics file:\n" GUARDBIT_STAGES;
 
 }  // namespace guardbit::cli

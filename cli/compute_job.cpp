@@ -1,6 +1,7 @@
 #include "cli/compute_job.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -87,6 +88,13 @@ ComputeJob::ComputeJob(const Invocation& invocation)
       numerics_(load_numerics(existing_key(session_, "numerics"), invocation),
                 fs::path(existing_key(session_, "numerics")).parent_path()),
       out_(existing_key(session_, "out")) {
+  const auto& keys = invocation.command->keys;
+  for (const auto& [key, value] : session_.config().entries()) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
+      throw Error(fmt::format("{}: {}: found a key that {} does not read, allowed {}", value.mark().text(), key, name_,
+                              fmt::join(keys, ", ")));
+    }
+  }
   if (root().has("accumulators")) accumulators_ = existing_key(session_, "accumulators");
   if (accumulators_ && accumulators_->lexically_normal() == out_.lexically_normal()) {
     throw Error(fmt::format("command line: accumulators: found {}, which --out names too, allowed another file",
@@ -155,7 +163,8 @@ int ComputeJob::finish(const compute::Accumulated& accumulated, const nets::Wide
   fmt::print("{}: {} values of {}\n", name_, grouped(staged.counts.total), compute::shape_text(shape));
   Table table({{"narrowing", Align::Left}, {"changed"}, {"outputs"}, {"transient"}, {"harmful"}});
   const auto row = [&](const std::string& what, const arith::OverflowCounts& counts) {
-    table.row({what, grouped(counts.count), grouped(counts.outputs), grouped(counts.transient), grouped(counts.harmful)});
+    table.row(
+        {what, grouped(counts.count), grouped(counts.outputs), grouped(counts.transient), grouped(counts.harmful)});
   };
   if (accumulation.psum) row("psum " + arith::to_string(accumulation.psum->format), evidence.psum);
   if (accumulates) row("accumulator " + arith::to_string(format), evidence.accumulator);

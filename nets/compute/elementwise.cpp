@@ -44,7 +44,8 @@ WideTensor staged_values(const AddTerm& term, int threads) {
   Staged staged = apply(prepare(term.stages, values.shape), values, term.operand.name, threads);
   for (const std::int64_t value : staged.values.data) {
     if (value < -kMaxTerm || value > kMaxTerm) {
-      throw Error(fmt::format("{}: found {} after its stages, allowed magnitudes up to 2^60", term.operand.name, value));
+      throw Error(
+          fmt::format("{}: found {} after its stages, allowed magnitudes up to 2^60", term.operand.name, value));
     }
   }
   term.counts.merge(staged.counts);

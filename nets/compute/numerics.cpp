@@ -98,7 +98,8 @@ void Numerics::read_operands(int count) {
   const auto zero_points = section.integers("zero_points", INT32_MIN, INT32_MAX,
                                             std::vector<std::int64_t>(static_cast<std::size_t>(count), 0));
   if (zero_points.size() != static_cast<std::size_t>(count)) {
-    section.fail("zero_points", fmt::format("{} numbers", zero_points.size()), fmt::format("{}, one per operand", count));
+    section.fail("zero_points", fmt::format("{} numbers", zero_points.size()),
+                 fmt::format("{}, one per operand", count));
   }
   for (std::size_t i = 0; i < zero_points.size(); ++i) {
     operands_[i].zero_point = zero_points[i];

@@ -29,7 +29,7 @@ inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 31;  // of one t
 // Throws Error beginning with `where` unless the shape has `rank` dimensions (0: any, at least one), each 1 or more.
 void check_shape(std::span<const std::int64_t> shape, std::size_t rank, const char* allowed, const std::string& where);
 
-// Throws Error for a format that holds no codes of at most 32 signed bits, or a zero point that is not one of its codes.
+// Throws Error for a format that holds no codes of at most 32 signed bits, or a zero point that is none of its codes.
 void check_operand_format(const arith::Format& format, std::int64_t zero_point, const std::string& where);
 
 // The operand with these codes. Throws Error naming the first element that is not a code of the format.

@@ -84,7 +84,7 @@ struct Staged {
   WideTensor values;
   arith::StageCounts counts;
 };
-// Throws Error beginning with `where` if a parameter is not allowed or an intermediate value may need more than 127 bits.
+// Throws Error beginning with `where` if a parameter is not allowed or an intermediate value may exceed 127 bits.
 [[nodiscard]] Staged apply(const PreparedStages& prepared, const WideTensor& values, const std::string& where,
                            int threads);
 

@@ -18,8 +18,8 @@ struct Axis {
   [[nodiscard]] std::int64_t outputs(const std::string& where) const {
     const std::int64_t reach = dilation * (kernel - 1) + 1, room = size + before + after - reach;
     if (room < 0) {
-      throw Error(fmt::format("{}: found a window of {} elements along {}, allowed at most {} (padding included)", where,
-                              reach, name, size + before + after));
+      throw Error(fmt::format("{}: found a window of {} elements along {}, allowed at most {} (padding included)",
+                              where, reach, name, size + before + after));
     }
     const std::int64_t count = room / stride + 1;
     for (std::int64_t o = 0; o < count; ++o) {

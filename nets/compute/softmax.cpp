@@ -68,21 +68,24 @@ constexpr std::int32_t reciprocal(std::int32_t x) {
 
 void check_rows(std::size_t codes, std::size_t results, std::int64_t row_size, std::int64_t largest_row) {
   if (row_size < 1 || row_size > largest_row || codes % static_cast<std::size_t>(row_size) != 0 || results != codes) {
-    throw Error(fmt::format("softmax: found {} codes and {} results in rows of {}, allowed whole rows of 1 to {}", codes,
-                            results, row_size, largest_row));
+    throw Error(fmt::format("softmax: found {} codes and {} results in rows of {}, allowed whole rows of 1 to {}",
+                            codes, results, row_size, largest_row));
   }
 }
 
 void check_codes(std::span<const std::int32_t> codes, std::int32_t low, std::int32_t high) {
   for (const std::int32_t code : codes) {
-    if (code < low || code > high) throw Error(fmt::format("softmax: found code {}, allowed {} to {}", code, low, high));
+    if (code < low || code > high) {
+      throw Error(fmt::format("softmax: found code {}, allowed {} to {}", code, low, high));
+    }
   }
 }
 
 void row_int8(std::span<const std::int32_t> codes, const SoftmaxInt8& p, std::span<std::int32_t> out) {
   const std::int32_t largest = *std::max_element(codes.begin(), codes.end());
   const auto exp_of = [&](std::int32_t difference) {
-    return exponential(high_product(saturated(std::int64_t{difference} * (std::int64_t{1} << p.left_shift)), p.multiplier));
+    const std::int32_t left = saturated(std::int64_t{difference} * (std::int64_t{1} << p.left_shift));
+    return exponential(high_product(left, p.multiplier));
   };
   std::int32_t sum = 0;
   for (const std::int32_t code : codes) {
@@ -153,13 +156,16 @@ SoftmaxInt8 softmax_int8_parameters(double scale_times_beta) {
 void softmax_int8(std::span<const std::int32_t> codes, std::int64_t row_size, const SoftmaxInt8& parameters,
                   std::span<std::int32_t> out) {
   if (parameters.multiplier < 0 || parameters.left_shift < 0 || parameters.left_shift > 31 || parameters.diff_min > 0) {
-    throw Error(fmt::format("softmax: found multiplier {}, left shift {}, diff_min {}, allowed 0 or more, 0 to 31, 0 or less",
-                            parameters.multiplier, parameters.left_shift, parameters.diff_min));
+    throw Error(fmt::format(
+        "softmax: found multiplier {}, left shift {}, diff_min {}, allowed 0 or more, 0 to 31, 0 or less",
+        parameters.multiplier, parameters.left_shift, parameters.diff_min));
   }
   check_rows(codes.size(), out.size(), row_size, 4095);
   check_codes(codes, INT8_MIN, INT8_MAX);
   const auto size = static_cast<std::size_t>(row_size);
-  for (std::size_t at = 0; at < codes.size(); at += size) row_int8(codes.subspan(at, size), parameters, out.subspan(at, size));
+  for (std::size_t at = 0; at < codes.size(); at += size) {
+    row_int8(codes.subspan(at, size), parameters, out.subspan(at, size));
+  }
 }
 
 void softmax_int16(std::span<const std::int32_t> codes, std::int64_t row_size, const SoftmaxInt16& parameters,

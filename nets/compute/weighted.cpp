@@ -29,8 +29,8 @@ void check_sums(const OneLayer& one, std::int64_t input_value, std::int64_t weig
   }
   if (depth >= kMaxDepth ||
       arith::int128{depth} * input_value * weight_value + bias_value >= kMaxSum) {
-    throw Error(fmt::format("{}: found {} products of values up to {} and {} and a bias up to {}, allowed less than 2^28 "
-                            "products and sums below 2^62",
+    throw Error(fmt::format("{}: found {} products of values up to {} and {} and a bias up to {}, allowed less than "
+                            "2^28 products and sums below 2^62",
                             one.input.name, depth, input_value, weight_value, bias_value));
   }
 }

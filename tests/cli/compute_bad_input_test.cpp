@@ -66,6 +66,9 @@ TEST_F(ComputeBadInput, ShapesThatDoNotFit) {
   conv({"--padding=-1,0,0,0"}, "padding");
   conv({"--pad-value", "200"}, "found pad value 200");
   conv({"--pool", "max"}, "--pool");
+  conv({"pool=max"}, "pool: found a key that compute conv2d does not read");
+  conv({"padings=1"}, "padings");
+  refused("depthwise", {"--input", "x.npy", "--weight", "w.npy", "groups=2"}, "groups: found a key");
   place.save("big.npy", {{1, 3, 3, 2}, std::vector<std::int64_t>(18, 1)});
   refused("conv2d", {"--input", "x.npy", "--weight", "big.npy"}, "a window of 3 elements along H, allowed at most 2");
   refused("depthwise", {"--input", "x.npy", "--weight", "big.npy"}, "a window of 3 elements along H");

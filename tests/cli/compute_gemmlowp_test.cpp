@@ -1,7 +1,7 @@
-// A real matrix product of gemmlowp (test/test_data.cc: 192 x 256 x 1152, one layer of a network), through the executable.
+// A real matrix product of gemmlowp (test/test_data.cc: 192 x 256 x 1152, a network's layer), through the executable.
 //
-// The expected bytes were computed by gemmlowp's own pipeline: clamp(((acc + 74980) * 3401 + 2^20) >> 21, 0, 255), where
-// acc sums (a + a_offset) * (b + b_offset). Our zero point is the negative of its offset. A is stored row by row, B and
+// The expected bytes come from gemmlowp's own pipeline: clamp(((acc + 74980) * 3401 + 2^20) >> 21, 0, 255), where acc
+// sums (a + a_offset) * (b + b_offset). Our zero point is the negative of its offset. A is stored row by row, B and
 // C column by column.
 #include <gtest/gtest.h>
 

@@ -230,12 +230,13 @@ Case random_pool(const ComputePlace& place, Random& random, const Setting& s) {
          .evidence = {}, .saturations = {}};
   const std::int64_t n = random.in(1, 2), h = random.in(3, 7), w = random.in(3, 7), channels = random.in(1, 4);
   Window2d v{.kernel_h = random.in(1, 3), .kernel_w = random.in(1, 3), .stride_h = random.in(1, 2),
-             .stride_w = random.in(1, 2), .dilation_h = 1, .dilation_w = 1, .top = 0, .bottom = 0, .left = 0, .right = 0};
+             .stride_w = random.in(1, 2)};
   v.top = random.in(0, v.kernel_h - 1);
   v.right = random.in(0, v.kernel_w - 1);
   const auto text = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "," + std::to_string(b); };
-  c.arguments.insert(c.arguments.end(), {"--kernel", text(v.kernel_h, v.kernel_w), "--stride",
-                                         text(v.stride_h, v.stride_w), "--padding", text(v.top, 0) + "," + text(0, v.right)});
+  c.arguments.insert(c.arguments.end(),
+                     {"--kernel", text(v.kernel_h, v.kernel_w), "--stride", text(v.stride_h, v.stride_w), "--padding",
+                      text(v.top, 0) + "," + text(0, v.right)});
   const Tensor a = random.tensor({n, h, w, channels}, s.low(), s.high());
   place.save("a.npy", a);
   c.accumulators.shape = {n, v.rows(h), v.columns(w), channels};

@@ -136,7 +136,8 @@ TEST(ComputePool, AveragesTheValidElementsWithTiesAwayFromZero) {
   const ComputePlace place("pool");
   place.numerics("operands: {input: int8, zero_points: [0]}\noutput: [{saturate: int8}]\n");
   place.save("x.npy", {{1, 2, 3, 1}, {1, 2, -7, 2, -4, 4}});
-  const std::vector<std::string> window{"--input", "x.npy", "--kernel", "2,2", "--stride", "1,2", "--padding", "0,0,1,0"};
+  const std::vector<std::string> window{"--input",  "x.npy", "--kernel",  "2,2",
+                                        "--stride", "1,2",   "--padding", "0,0,1,0"};
   auto average = window, max = window;
   average.insert(average.end(), {"--pool", "average", "--accumulators", "acc.npy"});
   max.insert(max.end(), {"--pool", "max"});

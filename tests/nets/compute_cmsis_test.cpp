@@ -157,7 +157,8 @@ Data pair(const CmsisCase& c) {
 // Transposed convolution as the convolution it is: the input spread out by the stride (zero points in between), padded
 // by kernel - 1 - padding, with the kernel turned by half a turn.
 Data transposed_convolution(const CmsisCase& c) {
-  const std::int64_t images = c.number("INPUT_BATCHES"), h = c.number("INPUT_H"), w = c.number("INPUT_W"), channels = c.number("IN_CH");
+  const std::int64_t images = c.number("INPUT_BATCHES"), h = c.number("INPUT_H"), w = c.number("INPUT_W");
+  const std::int64_t channels = c.number("IN_CH");
   const std::int64_t stride_h = c.number("STRIDE_Y"), stride_w = c.number("STRIDE_X");
   const std::int64_t r_count = c.number("FILTER_Y"), s_count = c.number("FILTER_X"), outputs = c.number("OUT_CH");
   const std::int64_t top = r_count - 1 - c.number("PAD_Y"), left = s_count - 1 - c.number("PAD_X");
