@@ -21,7 +21,7 @@ void check_shape(std::span<const std::int64_t> shape, std::size_t rank, const ch
     elements *= extent;
   }
   if (!right_rank || !right_extents || elements >= kMaxElements) {
-    throw Error(fmt::format("{}: found shape {}, allowed {}, extents of 1 or more, less than 2^31 elements", where,
+    throw Error(fmt::format("{}: found shape {}, allowed {}, extents of 1 or more, less than 2^28 elements", where,
                             shape_text(shape), allowed));
   }
 }

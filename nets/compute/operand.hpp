@@ -21,7 +21,7 @@ struct Operand {
 
 inline constexpr int kMaxOperandBits = 32;                           // codes are held in 32 signed bits
 inline constexpr std::int64_t kMaxExtent = std::int64_t{1} << 28;    // of one dimension
-inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 31;  // of one tensor, below
+inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 28;  // of one tensor, below: 2 GiB of accumulators
 
 // "[2, 3]"
 [[nodiscard]] std::string shape_text(std::span<const std::int64_t> shape);

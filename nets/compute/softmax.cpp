@@ -31,41 +31,6 @@ constexpr std::int32_t saturated(std::int64_t value) {
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX));
 }
 
-// exp(x) in Q0.31 for x in Q5.26, x <= 0.
-constexpr std::int32_t exponential(std::int32_t x) {
-  if (x == 0) return kOne;
-  constexpr std::int32_t kQuarter = 1 << 24;  // 1/4 in Q5.26
-  const std::int32_t fraction = (x & (kQuarter - 1)) - kQuarter;  // in [-1/4, 0)
-  const std::int32_t quarters = fraction - x;                     // a multiple of 1/4, 0 or more
-  // Taylor series of exp(-1/8 + t) around t = 0, t in Q0.31 in [-1/8, 1/8).
-  constexpr std::int32_t kExpMinusEighth = 1895147668;
-  constexpr std::int32_t kThird = 715827883;
-  const std::int32_t t = fraction * (1 << 5) + (1 << 28);
-  const std::int32_t t2 = high_product(t, t), t3 = high_product(t2, t), t4 = high_product(t2, t2);
-  // ((t^4 / 4 + t^3) / 3 + t^2) / 2 = t^2/2 + t^3/6 + t^4/24
-  const std::int32_t higher = divide(high_product(divide(t4, 2) + t3, kThird) + t2, 1);
-  std::int32_t result = saturated(std::int64_t{kExpMinusEighth} + high_product(kExpMinusEighth, t + higher));
-  // exp(-2^k) in Q0.31 for k = -2..4
-  constexpr std::int32_t kPowers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  for (int k = 0; k < 7; ++k) {
-    if ((quarters >> (24 + k) & 1) != 0) result = high_product(result, kPowers[k]);
-  }
-  return result;
-}
-
-// 1 / (1 + x) in Q0.31 for x in Q0.31, 0 <= x < 1, by Newton's method on half the denominator, in [1/2, 1).
-constexpr std::int32_t reciprocal(std::int32_t x) {
-  const auto half = static_cast<std::int32_t>((std::int64_t{x} + kOne + 1) / 2);
-  constexpr std::int32_t k48Over17 = 1515870810, kMinus32Over17 = -1010580540;  // Q2.29
-  constexpr std::int32_t kOneQ2 = 1 << 29;
-  std::int32_t guess = k48Over17 + high_product(half, kMinus32Over17);
-  for (int step = 0; step < 3; ++step) {
-    const std::int32_t error = kOneQ2 - high_product(half, guess);
-    guess = saturated(guess + std::int64_t{saturated(std::int64_t{high_product(guess, error)} * 4)});
-  }
-  return saturated(std::int64_t{guess} * 2);
-}
-
 void check_rows(std::size_t codes, std::size_t results, std::int64_t row_size, std::int64_t largest_row) {
   if (row_size < 1 || row_size > largest_row || codes % static_cast<std::size_t>(row_size) != 0 || results != codes) {
     throw Error(fmt::format("softmax: found {} codes and {} results in rows of {}, allowed whole rows of 1 to {}",
@@ -137,6 +102,40 @@ void row_int16(std::span<const std::int32_t> codes, const SoftmaxInt16& p, const
 }
 
 }  // namespace
+
+std::int32_t exponential(std::int32_t x) {
+  if (x == 0) return kOne;
+  constexpr std::int32_t kQuarter = 1 << 24;  // 1/4 in Q5.26
+  const std::int32_t fraction = (x & (kQuarter - 1)) - kQuarter;  // in [-1/4, 0)
+  const std::int32_t quarters = fraction - x;                     // a multiple of 1/4, 0 or more
+  // Taylor series of exp(-1/8 + t) around t = 0, t in Q0.31 in [-1/8, 1/8).
+  constexpr std::int32_t kExpMinusEighth = 1895147668;
+  constexpr std::int32_t kThird = 715827883;
+  const std::int32_t t = fraction * (1 << 5) + (1 << 28);
+  const std::int32_t t2 = high_product(t, t), t3 = high_product(t2, t), t4 = high_product(t2, t2);
+  // ((t^4 / 4 + t^3) / 3 + t^2) / 2 = t^2/2 + t^3/6 + t^4/24
+  const std::int32_t higher = divide(high_product(divide(t4, 2) + t3, kThird) + t2, 1);
+  std::int32_t result = saturated(std::int64_t{kExpMinusEighth} + high_product(kExpMinusEighth, t + higher));
+  // exp(-2^k) in Q0.31 for k = -2..4
+  constexpr std::int32_t kPowers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+  for (int k = 0; k < 7; ++k) {
+    if ((quarters >> (24 + k) & 1) != 0) result = high_product(result, kPowers[k]);
+  }
+  return result;
+}
+
+// Newton's method on half the denominator, in [1/2, 1).
+std::int32_t reciprocal(std::int32_t x) {
+  const auto half = static_cast<std::int32_t>((std::int64_t{x} + kOne + 1) / 2);
+  constexpr std::int32_t k48Over17 = 1515870810, kMinus32Over17 = -1010580540;  // Q2.29
+  constexpr std::int32_t kOneQ2 = 1 << 29;
+  std::int32_t guess = k48Over17 + high_product(half, kMinus32Over17);
+  for (int step = 0; step < 3; ++step) {
+    const std::int32_t error = kOneQ2 - high_product(half, guess);
+    guess = saturated(guess + std::int64_t{saturated(std::int64_t{high_product(guess, error)} * 4)});
+  }
+  return saturated(std::int64_t{guess} * 2);
+}
 
 SoftmaxInt8 softmax_int8_parameters(double scale_times_beta) {
   if (!std::isfinite(scale_times_beta) || scale_times_beta <= 0) {

@@ -23,6 +23,11 @@
 
 namespace guardbit::nets::compute {
 
+// e: exp(x) in Q0.31 for x in Q5.26, x <= 0.
+[[nodiscard]] std::int32_t exponential(std::int32_t x);
+// r: 1 / (1 + x) in Q0.31 for x in Q0.31, 0 <= x < 1.
+[[nodiscard]] std::int32_t reciprocal(std::int32_t x);
+
 struct SoftmaxInt8 {
   std::int32_t multiplier = 0;  // 2^30 .. 2^31 - 1
   int left_shift = 0;           // 0 .. 31

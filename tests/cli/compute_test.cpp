@@ -34,7 +34,7 @@ TEST(ComputeGemm, GivesTheNumbersOfASheetOfPaper) {
   EXPECT_EQ(place.load("acc.npy").data, (Data{490, 511, 124, 511}));
   EXPECT_EQ(place.array("acc.npy").dtype, nets::DType::I16) << "10 bits";
   // (490 + 2) / 4 = 122.5 -> 123 (away from zero) + 1; 127.75 -> 128 + 1 -> 127; 31 - 1; 128 - 1
-  EXPECT_EQ(place.load("y.npy").data, (Data{124 - 0, 127, 30, 127}));
+  EXPECT_EQ(place.load("y.npy").data, (Data{124, 127, 30, 127}));
   EXPECT_EQ(place.array("y.npy").dtype, nets::DType::I8);
   EXPECT_EQ(place.load("y.npy").shape, (Data{2, 2}));
   const json s = place.json("s.json");
@@ -98,6 +98,19 @@ TEST(ComputeGemm, PartialSumsAreNarrowedOnTheirOwn) {
   EXPECT_EQ(s["psum"]["overflow"]["first"], json({{"output", 0}, {"narrowing", 1}}));
   EXPECT_EQ(s["overflow"]["count"], 0);
   EXPECT_EQ(s["overflow"]["harmful"], 1) << "the exact sum is 160";
+}
+
+TEST(ComputeGemm, OperandsOfThirtyTwoBitsAreExactToo) {
+  const ComputePlace place("wide");
+  place.numerics("operands: {lhs: int32, rhs: int32, zero_points: [-5, 1]}\naccumulator: {format: 'int<34,WRAP>'}\n");
+  place.save("a.npy", {{1, 2}, {2147483647, -2147483647 - 1}});  // 2^31 + 4, 5 - 2^31
+  place.save("b.npy", {{2, 1}, {4, 2}});                         // 3, 1
+  const Outcome outcome = place.compute("gemm", {"--lhs", "a.npy", "--rhs", "b.npy"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(place.load("y.npy").data, (Data{4294967313})) << "2 * 2^31 + 17";
+  const json s = place.json("s.json");
+  EXPECT_EQ(s["overflow"]["count"], 0);
+  EXPECT_EQ(s["accumulator"]["observed_bits"], 34) << "6442450956 on the way";
 }
 
 TEST(ComputeConv, PaddingIsCodesAndTheZeroPointByDefault) {

@@ -44,6 +44,31 @@ TEST(SoftmaxInt8, IsWithinOneCodeOfSoftmaxInDouble) {
   }
 }
 
+// Literals of the C formulation (wrapping shifts, masks, rounding by remainder), written down and run separately.
+TEST(SoftmaxInt8, ItsFunctionsAreExactToTheLastBit) {
+  const std::vector<std::pair<std::int32_t, std::int32_t>> exponentials{
+      {0, 2147483647},          {-1, 2147483124},        {-2000000, 2084427794},  {-5000000, 1993298794},
+      {-8388608, 1895147668},   {-12345678, 1786631188}, {-14680064, 1725551701}, {-16777216, 1672462419},
+      {-16777217, 1672461539},  {-67108864, 790015308},  {-100000000, 483927985}, {-500000000, 1247912},
+      {-1073741824, 242},       {INT32_MIN, 0}};
+  for (const auto& [x, expected] : exponentials) {
+    EXPECT_EQ(exponential(x), expected) << x;
+    EXPECT_NEAR(expected / 2147483648.0, std::exp(x / 67108864.0), 1e-6) << x;
+  }
+  const std::vector<std::pair<std::int32_t, std::int32_t>> reciprocals{
+      {0, 2147483647},         {1, 2147483647},          {123456789, 2030738432},  {715827882, 1610612732},
+      {1073741824, 1431655762}, {1500000000, 1264347280}, {2000000001, 1111923858}, {2147483647, 1073741820}};
+  for (const auto& [x, expected] : reciprocals) {
+    EXPECT_EQ(reciprocal(x), expected) << x;
+    EXPECT_NEAR(expected / 2147483648.0, 1 / (1 + x / 2147483648.0), 1e-8) << x;
+  }
+  const Codes row{-7, -62, 61,  114, -95, -122, 112, 4,   -9,  -30,  112, 115,
+                  75, -51, -10, -51, 71,  -121, -96, -47, -107, 26, -113, 9};
+  const Codes expected{-126, -127, -115, -81,  -128, -128, -83,  -125, -126, -127, -83,  -80,
+                       -110, -127, -126, -127, -112, -128, -128, -127, -128, -123, -128, -125};
+  EXPECT_EQ(int8(row, {1717986918, 21, -992}), expected);
+}
+
 TEST(SoftmaxInt8, OneCodeIsEverythingAndEqualOnesShare) {
   const SoftmaxInt8 parameters = softmax_int8_parameters(0.1);
   EXPECT_EQ(int8({-7}, parameters), (Codes{127})) << "256 - 128, held at 127";
@@ -61,6 +86,7 @@ TEST(SoftmaxInt8, DifferencesBelowTheSmallestCountNothing) {
   const SoftmaxInt8 coarse{1 << 30, 24, -3};  // a step of 1/8; differences below -3 are left out of the sum
   EXPECT_EQ(int8({0, -3, -4, -5}, coarse), int8({0, -3, -90, -128}, coarse));
   EXPECT_EQ(int8({0, -4}, coarse), (Codes{127, -128}));
+  EXPECT_EQ(int8({0, -3}, coarse), (Codes{24, -24})) << "exp(-3/8): the limit itself counts";
 }
 
 TEST(SoftmaxInt8, RowsAreIndependent) {
