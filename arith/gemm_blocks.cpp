@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t kMacroBytes = 3 << 17;  // of left operand, in its widest form, that is worked on together
 constexpr std::int64_t kMacroRows = 128;
 constexpr std::int64_t kMaxSquares = 16384;  // products whose squares' sums multiply within 63 bits
+constexpr std::int64_t kTailRows = 3;       // within 3 bytes of the end
 constexpr int kTile = kMr * kNr;
 constexpr int kPatience = 16;     // failures in a row before the guard is switched off
 constexpr int kPause = 240;       // chunks of a block of rows that it then stays off
@@ -58,8 +59,8 @@ class BlockWorker {
     const std::int64_t depth = std::max<std::int64_t>(w_.padded_depth, kProofDepth);
     macro_rows_ = std::clamp<std::int64_t>(kMacroBytes / depth / (p_.lanes ? 4 : 1) / kMr * kMr, kMr, kMacroRows);
     macro_rows_ = std::min(macro_rows_, (rows + kMr - 1) / kMr * kMr);
-    direct_ = p_.flip == 0;
-    tail_.resize(static_cast<std::size_t>(depth));
+    direct_ = p_.flip == 0 && p_.lhs.stride >= std::max<std::int64_t>(w_.depth, 1);
+    tail_.resize(static_cast<std::size_t>(kTailRows * depth));
     const auto blocks = static_cast<std::size_t>(macro_rows_ / kMr);
     if (!direct_) packed_.resize(static_cast<std::size_t>(macro_rows_ * depth));
     rows_.resize(static_cast<std::size_t>(macro_rows_));
@@ -120,14 +121,16 @@ class BlockWorker {
         continue;
       }
       const auto* codes = static_cast<const std::uint8_t*>(p_.lhs.data) + (first_row_ + r) * p_.lhs.stride;
-      // Whole quads are read: beyond a row's end its successor's bytes meet weights of 0. The last row has none.
-      if (direct_ && (w_.depth % 4 == 0 || first_row_ + r + 1 < p_.rows)) {
+      // Whole quads are read: beyond a row's end its successors' bytes meet weights of 0. The last rows are copied.
+      if (direct_ && (4 - w_.depth % 4) % 4 <= (p_.rows - 1 - first_row_ - r) * p_.lhs.stride) {
         rows_[at] = codes;
         continue;
       }
       if (direct_) {
-        std::memcpy(tail_.data(), codes, static_cast<std::size_t>(w_.depth));
-        rows_[at] = tail_.data();
+        const std::int64_t tail = p_.rows - 1 - first_row_ - r;
+        std::uint8_t* to = &tail_[static_cast<std::size_t>(tail * w_.padded_depth)];
+        std::memcpy(to, codes, static_cast<std::size_t>(w_.depth));
+        rows_[at] = to;
         continue;
       }
       std::uint8_t* to = &packed_[at * static_cast<std::size_t>(w_.padded_depth)];
@@ -547,7 +550,7 @@ class BlockWorker {
   std::uint32_t mask_ = 0;
 
   std::int64_t first_row_ = 0, row_count_ = 0, row_blocks_ = 0;
-  LineVector<std::uint8_t> tail_;            // the last row of all
+  LineVector<std::uint8_t> tail_;            // the last rows of all
   LineVector<std::uint8_t> packed_;          // [macro_rows, padded_depth]
   std::vector<const std::uint8_t*> rows_;    // [macro_rows]
   std::vector<ByteRange> ranges_;            // [row blocks, chunks]; empty: not looked at

@@ -107,6 +107,39 @@ TEST(Gemm, OnlyTheRowsThatFailAreRedone) {
   EXPECT_EQ(work.lanes, 32U * 256U);
 }
 
+TEST(Gemm, WhatAProvenPartAddedCountsForTheNext) {
+  // Every chunk moves the sums by 128 * 800 of 131071: the first is proven, the second overflows.
+  for (const int sign : {1, -1}) {
+    GemmProblem p = quiet(16, 32, 384, integer_format(18, true, Overflow::WRAP));
+    std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{8});
+    std::fill(p.rhs.begin(), p.rhs.end(), sign * 100);
+    Tally tally;
+    compare(p, gemm_oracle(p), tally);
+    EXPECT_GT(tally.work.guarded, 0U);
+    EXPECT_EQ(tally.transient + tally.overflowed, 512U);
+  }
+}
+
+TEST(Gemm, GroupsThatJumpOverAWholeRangeAreNotCountedByToggles) {
+  GemmProblem p = quiet(9, 33, 64, integer_format(8, true, Overflow::WRAP), 4);
+  std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+  std::fill(p.rhs.begin(), p.rhs.end(), 1);  // 1020 of 256 per group
+  Tally tally;
+  const GemmResult expected = gemm_oracle(p);
+  EXPECT_EQ(expected.counts.count, 9U * 33U * 16U);
+  compare(p, expected, tally);
+}
+
+TEST(Gemm, SumsBeyond32BitsAreExact) {
+  GemmProblem p = quiet(1, 2, 70000, integer_format(40, true, Overflow::WRAP));
+  std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+  std::fill(p.rhs.begin(), p.rhs.end(), 127);
+  Tally tally;
+  const GemmResult expected = gemm_oracle(p);
+  EXPECT_EQ(expected.out[0], 2266950000);
+  compare(p, expected, tally);
+}
+
 TEST(Gemm, TheGuardGivesUpAndComesBack) {
   // Thousands of rows that overflow at once, then thousands that never do.
   GemmProblem p = quiet(6000, 8, 16, integer_format(16, true, Overflow::SAT));
@@ -171,6 +204,25 @@ TEST(Gemm, NothingIsTouchedOutsideTheOutputs) {
   AccumulationEvidence evidence;
   gemm(p.lhs(), p.rows, weights, {}, p.accumulation, {.out32 = out.data(), .stride = 20, .row_step = 17}, evidence);
   for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], i < 180 && i % 20 < 17 ? 30 : -7) << i;
+}
+
+// The literal was printed by an -O3 build; an -O0 build and every instruction set must give it too.
+TEST(Gemm, TheSameBytesInEveryBuild) {
+  for (const GemmIsa isa : kIsas) {
+    if (!isa_supported(isa)) continue;
+    std::uint64_t digest = 14695981039346656037U;  // FNV-1a over 64-bit words
+    const auto add = [&](std::uint64_t word) { digest = (digest ^ word) * 1099511628211U; };
+    Random random(9, 0);
+    for (int width = 4; width <= 31; ++width) {
+      const GemmProblem p = testing::random_gemm(random, width);
+      const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+      const GemmResult result = run_gemm(p, weights, {.isa = isa, .threads = 2});
+      for (const std::int64_t value : result.out) add(static_cast<std::uint64_t>(value));
+      for (const std::uint64_t n : {result.counts.count, result.counts.transient, result.counts.harmful}) add(n);
+      if (const auto& first = result.counts.first) add(static_cast<std::uint64_t>(first->output * 4096 + first->narrowing));
+    }
+    EXPECT_EQ(digest, 5753607943480868489U);
+  }
 }
 
 TEST(Gemm, EmptyProductsAreAllowed) {
