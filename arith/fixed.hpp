@@ -1,4 +1,5 @@
-// Fixed-point numbers whose format is a run-time value (Number) or part of the type (Fixed<format>); one implementation.
+// Fixed-point numbers whose format is a run-time value (Number) or part of the type (Fixed<format>), with one
+// implementation.
 //
 // + - * are exact: the result has the format that holds every result. Bits are lost only in an explicit conversion,
 // which is narrow() with the target's rounding and overflow mode. Fixed: a format beyond 64 bits does not compile.

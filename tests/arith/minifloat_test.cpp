@@ -164,6 +164,20 @@ TEST(Float32, IsTheMinifloatOfTheHardware) {
   }
 }
 
+TEST(Real, EveryBinary64IsItself) {
+  Random random(64);
+  for (int i = 0; i < 300000; ++i) {
+    // All exponents; a third of the numbers subnormal.
+    const std::uint64_t bits = i % 3 == 0 ? random.next_u64() & 0x800FFFFFFFFFFFFFU : random.next_u64();
+    const auto number = std::bit_cast<double>(bits);
+    if (std::isnan(number)) continue;
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(to_double(real_of(number))), bits);
+    if (std::isinf(number)) continue;
+    const Real real = real_of(number);
+    ASSERT_EQ(std::ldexp(static_cast<double>(real.significand), real.exponent), std::fabs(number));
+  }
+}
+
 // --- published numbers ----------------------------------------------------------------------------
 
 TEST(EightBitFloats, HaveThePublishedNumbers) {  // OCP 8-bit floating point specification, table 1

@@ -145,6 +145,8 @@ TEST(Fit, FollowsTheTableOfModes) {
   EXPECT_EQ(fit(-9, int4(Overflow::WRAP)), (Fitted{7, true}));
   EXPECT_EQ(fit(8, int4(Overflow::WRAP_SM)), (Fitted{7, true}));
   EXPECT_EQ(fit(-10, int4(Overflow::WRAP_SM)), (Fitted{-7, true}));
+  EXPECT_EQ(fit(17, int4(Overflow::WRAP_SM)), (Fitted{-2, true}));
+  EXPECT_EQ(fit(24, int4(Overflow::WRAP_SM)), (Fitted{-8, true}));
   EXPECT_EQ(fit(-1, int4(Overflow::SAT_SYM, 0, false)), (Fitted{0, true}));
   EXPECT_EQ(fit(16, int4(Overflow::WRAP, 0, false)), (Fitted{0, true}));
 }

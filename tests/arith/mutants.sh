@@ -48,6 +48,8 @@ while IFS='@' read -r number file expression test filter sources words; do
     elif ! (cd "$root" && ulimit -c 0 && timeout 120 "$scratch/run" --gtest_brief=1 --gtest_filter="$filter") \
         >"$scratch/log" 2>&1; then
       verdict=caught
+    elif grep -q '\] 0 tests' "$scratch/log"; then
+      verdict='ran no test'
     fi
   fi
   cp "$root/arith/$file" "$scratch/arith/$file"

@@ -231,6 +231,14 @@ TEST(Stages, OnlyNarrowingsAreCounted) {
   EXPECT_EQ(counts.changed, (std::vector<std::uint64_t>{0, 1, 0, 2}));
 }
 
+TEST(Stages, ASaturationToZeroIsCounted) {
+  const StageList stages{Narrow{integer_format(8, false)}, Narrow{integer_format(4, true, Overflow::SAT_ZERO)}};
+  StageCounts counts{.changed = std::vector<std::uint64_t>(2)};
+  EXPECT_EQ(apply_stages(stages, -3, 0, counts), 0);
+  EXPECT_EQ(apply_stages(stages, 9, 0, counts), 0);
+  EXPECT_EQ(counts.changed, (std::vector<std::uint64_t>{1, 1}));
+}
+
 TEST(Stages, AResultBeyond64BitsIsRefused) {
   EXPECT_THROW((void)run_stages(StageList{ShiftLeft{63}}, 2), Error);
   EXPECT_EQ(run_stages(StageList{ShiftLeft{63}, ShiftRight{63, Rounding::TRN}}, INT64_MIN), INT64_MIN);
