@@ -130,6 +130,17 @@ TEST(Gemm, GroupsThatJumpOverAWholeRangeAreNotCountedByToggles) {
   compare(p, expected, tally);
 }
 
+TEST(Gemm, AWideAccumulatorMayWrapAtEveryStep) {
+  GemmProblem p = quiet(5, 3, 200, integer_format(30, true, Overflow::WRAP));
+  std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+  for (std::size_t i = 0; i < p.rhs.size(); ++i) p.rhs[i] = i / 3 % 2 == 0 ? 127 : -127;
+  p.initial.assign(3, (1 << 29) - 1);
+  Tally tally;
+  const GemmResult expected = gemm_oracle(p);
+  EXPECT_EQ(expected.counts.count, 5U * 3U * 200U);
+  compare(p, expected, tally);
+}
+
 TEST(Gemm, SumsBeyond32BitsAreExact) {
   GemmProblem p = quiet(1, 2, 70000, integer_format(40, true, Overflow::WRAP));
   std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
