@@ -7,6 +7,7 @@
 // exact. The whole reduction has a second bound, by Cauchy and Schwarz: no sum of some of the products x_k * w_k exceeds
 // |x| * |w|; of products with x >= 0, |x| * |positive part of w|. Otherwise the first bound is tried row by row for one chunk, and the rows that fail are computed in lanes.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -35,7 +36,13 @@ Moves moves(std::int64_t x_low, std::int64_t x_high, const ColumnBound& w) {
 
 struct ByteRange {
   std::int32_t min = 0, max = 0;
+  std::int64_t squares = -1;  // the largest sum of squares of one of the rows; -1: not looked at
 };
+
+// At least the root.
+std::int64_t root_above(std::int64_t value) {
+  return static_cast<std::int64_t>(std::sqrt(static_cast<double>(value))) + 2;
+}
 
 // What a block of rows holds over the whole reduction.
 struct Whole {
@@ -137,7 +144,7 @@ class BlockWorker {
       for (std::int64_t k = 0; k < w_.depth; ++k) to[k] = static_cast<std::uint8_t>(codes[k] ^ p_.flip);
       rows_[at] = to;
     }
-    std::fill(ranges_.begin(), ranges_.end(), ByteRange{1, 0});
+    std::fill(ranges_.begin(), ranges_.end(), ByteRange{1, 0, -1});
     std::fill(wholes_.begin(), wholes_.end(), Whole{});
     std::fill(have_left_.begin(), have_left_.end(), char{0});
   }
@@ -191,6 +198,9 @@ class BlockWorker {
         const ColumnBound& part = w_.bound[static_cast<std::size_t>(block_ * w_.proof_blocks() + b)];
         sum.positive += part.positive;
         sum.negative += part.negative;
+        sum.positive_squares += part.positive_squares;
+        sum.negative_squares += part.negative_squares;
+        sum.squares += part.squares;
       }
       bounds_[static_cast<std::size_t>(chunk)] = sum;
     }
@@ -321,14 +331,32 @@ class BlockWorker {
     if (p_.use_guard && chunk + 1 < p_.chunks()) measure(rb);
   }
 
+  // The same by the second bound, where that is smaller.
+  static Moves smaller(const Moves& move, bool positive, std::int64_t squares, const ColumnBound& w) {
+    return {std::min(move.up, root_above(squares * (positive ? w.positive_squares : w.squares))),
+            std::min(move.down, root_above(squares * (positive ? w.negative_squares : w.squares)))};
+  }
+  [[nodiscard]] std::int64_t squares(std::int64_t rb, std::int64_t chunk) {
+    ByteRange& range = ranges_[static_cast<std::size_t>(rb * p_.chunks() + chunk)];
+    if (range.squares < 0) {
+      const std::int64_t k = chunk * p_.chunk;
+      const std::uint8_t* from[kMr];
+      for (int r = 0; r < rows_of(rb); ++r) from[r] = row(rb * kMr + r) + k;
+      range.squares = p_.kernels->square_sum(from, rows_of(rb), end_of(chunk) - k, p_.offset);
+    }
+    return range.squares;
+  }
+
   // The chunk before which the guard proves a block of rows.
   [[nodiscard]] std::int64_t proven_until(std::int64_t rb, std::int64_t chunk) {
     std::int64_t up = state(rb).max;
     std::int64_t down = state(rb).min;
     std::int64_t next = chunk;
     for (; next < p_.chunks(); ++next) {
-      const ByteRange x = range(rb, next);
-      const Moves move = moves(x.min, x.max, bounds_[static_cast<std::size_t>(next)]);
+      const ByteRange& x = range(rb, next);
+      const ColumnBound& bound = bounds_[static_cast<std::size_t>(next)];
+      Moves move = moves(x.min, x.max, bound);
+      if (up + move.up > p_.high || down - move.down < p_.low) move = smaller(move, x.min >= 0, squares(rb, next), bound);
       up += move.up;
       down -= move.down;
       if (up > p_.high || down < p_.low) break;

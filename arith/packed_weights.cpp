@@ -29,12 +29,16 @@ void sum_columns(PackedWeights::State& s) {
         const std::int32_t w = s.at(k, c);
         (w > 0 ? part.positive : part.negative) += w > 0 ? w : -w;
         (w > 0 ? all.positive_squares : all.negative_squares) += w * w;
+        (w > 0 ? part.positive_squares : part.negative_squares) += w * w;
       }
       const std::size_t at = static_cast<std::size_t>(b) * width + static_cast<std::size_t>(c);
       s.column_sum[at + width] = s.column_sum[at] + static_cast<std::int32_t>(part.positive - part.negative);
       auto& bound = s.bound[static_cast<std::size_t>(c / kNr * blocks + b)];
       bound.positive = std::max(bound.positive, part.positive);
       bound.negative = std::max(bound.negative, part.negative);
+      bound.positive_squares = std::max(bound.positive_squares, part.positive_squares);
+      bound.negative_squares = std::max(bound.negative_squares, part.negative_squares);
+      bound.squares = std::max(bound.squares, part.positive_squares + part.negative_squares);
       all.positive += part.positive;
       all.negative += part.negative;
     }

@@ -17,7 +17,7 @@ inline constexpr std::int64_t kProofDepth = 32;  // products whose column sums a
 struct ColumnBound {
   std::int64_t positive = 0;
   std::int64_t negative = 0;
-  std::int64_t positive_squares = 0;  // and the largest sums of their squares (of the whole reduction only)
+  std::int64_t positive_squares = 0;  // and the largest sums of their squares
   std::int64_t negative_squares = 0;
   std::int64_t squares = 0;
 };
