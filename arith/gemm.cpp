@@ -2,13 +2,12 @@
 #include "arith/gemm.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <string>
-#include <thread>
 
 #include "arith/detail/gemm_plan.hpp"
 #include "arith/detail/tile_state.hpp"
 #include "arith/error.hpp"
+#include "arith/parallel.hpp"
 
 namespace guardbit::arith {
 namespace {
@@ -55,27 +54,6 @@ std::optional<detail::GemmPlan> plan_for(GemmPath path, const GemmLhs& lhs, std:
       break;
   }
   return std::nullopt;
-}
-
-// body(part, first, last) for `parts` nearly equal ranges of 0..items-1, part 0 on the caller's thread.
-template <class Body>
-void in_parts(int parts, std::int64_t items, const Body& body) {
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(parts));
-  const auto run = [&](int part) {
-    try {
-      body(part, items * part / parts, items * (part + 1) / parts);
-    } catch (...) {
-      errors[static_cast<std::size_t>(part)] = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    for (int part = 1; part < parts; ++part) workers.emplace_back(run, part);
-    run(0);
-  }
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
 }
 
 // One block of outputs in an AccumulatorTile, fed with a bounded part of the reduction at a time.
@@ -137,10 +115,6 @@ class GeneralBlocks {
   std::vector<std::int32_t> left_, right_;
   std::vector<std::int64_t> sums_;
 };
-
-int part_count(int threads, std::int64_t items) {
-  return static_cast<int>(std::clamp<std::int64_t>(items, 1, std::max(threads, 1)));
-}
 
 struct Part {
   AccumulationEvidence evidence;
@@ -223,7 +197,7 @@ void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, s
   const int parts = part_count(options.threads, by_rows ? row_blocks : column_blocks);
   std::vector<Part> done(static_cast<std::size_t>(parts));
   if (plan) plan->kernels = &detail::gemm_kernels(options.isa);
-  in_parts(parts, by_rows ? row_blocks : column_blocks, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_parts(parts, by_rows ? row_blocks : column_blocks, [&](int part, std::int64_t first, std::int64_t last) {
     Part& mine = done[static_cast<std::size_t>(part)];
     const std::int64_t first_row = by_rows ? first * block_rows : 0;
     const std::int64_t last_row = by_rows ? std::min(rows, last * block_rows) : rows;

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "arith/error.hpp"
+#include "arith/parallel.hpp"
 #include "nets/compute/broadcast.hpp"
 #include "nets/compute/operators.hpp"
-#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets::compute {
 namespace {
@@ -17,9 +17,9 @@ Accumulated accumulate_elements(std::vector<std::int64_t> shape, const arith::Ac
                                 const Terms& terms) {
   Accumulated result{.accumulators = WideTensor(std::move(shape)), .evidence = {}};
   const std::int64_t count = result.accumulators.count();
-  const int parts = part_count(threads, count);
+  const int parts = arith::part_count(threads, count);
   std::vector<arith::AccumulationEvidence> evidence(static_cast<std::size_t>(parts));
-  parallel_parts(parts, count, [&](int part, std::int64_t first, std::int64_t last) {
+  arith::parallel_parts(parts, count, [&](int part, std::int64_t first, std::int64_t last) {
     for (std::int64_t e = first; e < last; ++e) {
       const std::array<std::int64_t, Count> list = terms(static_cast<std::size_t>(e));
       result.accumulators.data[static_cast<std::size_t>(e)] =

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "arith/error.hpp"
+#include "arith/parallel.hpp"
 #include "nets/compute/operators.hpp"
-#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets::compute {
 namespace {
@@ -61,9 +61,9 @@ Pooled pool(const Operand& input, PoolKind kind, const Window& window, const ari
 
   Pooled result{.accumulated = {.accumulators = WideTensor(shape), .evidence = {}}, .values = WideTensor(shape)};
   const std::int64_t pixels = in[0] * p * q;
-  const int parts = part_count(threads, pixels);
+  const int parts = arith::part_count(threads, pixels);
   std::vector<arith::AccumulationEvidence> evidence(static_cast<std::size_t>(parts));
-  parallel_parts(parts, pixels, [&](int part, std::int64_t first, std::int64_t last) {
+  arith::parallel_parts(parts, pixels, [&](int part, std::int64_t first, std::int64_t last) {
     std::vector<std::int64_t> terms;
     for (std::int64_t pixel = first; pixel < last; ++pixel) {
       const std::int64_t n = pixel / (p * q), row = pixel / q % p, column = pixel % q;

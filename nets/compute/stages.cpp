@@ -3,8 +3,8 @@
 #include <type_traits>
 
 #include "arith/error.hpp"
+#include "arith/parallel.hpp"
 #include "nets/compute/operators.hpp"
-#include "nets/quantize/parallel.hpp"
 #include "nets/quantize/stage_range.hpp"
 
 namespace guardbit::nets::compute {
@@ -64,9 +64,9 @@ Staged apply(const PreparedStages& prepared, const WideTensor& values, const std
   Staged result{.values = WideTensor(values.shape), .counts = {}};
   result.counts.changed.resize(prepared.stages.size());
   const std::int64_t count = values.count();
-  const int parts = part_count(threads, count);
+  const int parts = arith::part_count(threads, count);
   std::vector<arith::StageCounts> counts(static_cast<std::size_t>(parts), result.counts);
-  parallel_parts(parts, count, [&](int part, std::int64_t first, std::int64_t last) {
+  arith::parallel_parts(parts, count, [&](int part, std::int64_t first, std::int64_t last) {
     arith::StageCounts& mine = counts[static_cast<std::size_t>(part)];
     for (std::int64_t e = first; e < last; ++e) {
       const auto element = static_cast<std::size_t>(e);

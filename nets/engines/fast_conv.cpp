@@ -5,8 +5,8 @@
 // channels (depthwise) swap the operands, so that pixels lie along the vectorized columns.
 #include <algorithm>
 
+#include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
-#include "nets/quantize/parallel.hpp"
 #include "nets/quantize/conv_shape.hpp"
 
 namespace guardbit::nets::fast {
@@ -153,10 +153,10 @@ void convolution(const Context& context, LayerResult& result) {
   if (context.options.keep_accumulators) {
     result.accumulators = WideTensor({context.input().shape[0], plan.shape.p, plan.shape.q, plan.shape.k});
   }
-  const int parts = part_count(context.options.threads, plan.blocks());
+  const int parts = arith::part_count(context.options.threads, plan.blocks());
   std::vector<arith::AccumulationEvidence> accumulation(static_cast<std::size_t>(parts));
   std::vector<arith::StageCounts> stages(static_cast<std::size_t>(parts));
-  parallel_parts(parts, plan.blocks(), [&](int part, std::int64_t first, std::int64_t last) {
+  arith::parallel_parts(parts, plan.blocks(), [&](int part, std::int64_t first, std::int64_t last) {
     Worker worker(plan, result);
     for (std::int64_t block = first; block < last; ++block) worker.block(block);
     accumulation[static_cast<std::size_t>(part)] = worker.accumulation;

@@ -1,8 +1,8 @@
 // Element-wise operators. Input stages become a table over all codes where codes are few and channels share them.
 #include <algorithm>
 
+#include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
-#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets::fast {
 namespace {
@@ -68,9 +68,9 @@ void requantize_all(const Context& context, LayerResult& result, const Value& va
   const std::int64_t pixels = static_cast<std::int64_t>(result.codes.data.size()) / channels;
   const std::int64_t blocks = (pixels + kBlockPixels - 1) / kBlockPixels;
   const arith::Requantizer requantizer(context.layer.stages, channels);
-  const int parts = part_count(context.options.threads, blocks);
+  const int parts = arith::part_count(context.options.threads, blocks);
   std::vector<arith::StageCounts> counts(static_cast<std::size_t>(parts));
-  parallel_parts(parts, blocks, [&](int part, std::int64_t first, std::int64_t last) {
+  arith::parallel_parts(parts, blocks, [&](int part, std::int64_t first, std::int64_t last) {
     std::vector<std::int64_t> values(static_cast<std::size_t>(kBlockPixels * channels));
     for (std::int64_t block = first; block < last; ++block) {
       const std::int64_t from = block * kBlockPixels;

@@ -1,8 +1,8 @@
 // Pooling with channels innermost; threads over output rows of all images.
 #include <algorithm>
 
+#include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
-#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets::fast {
 namespace {
@@ -25,8 +25,8 @@ template <class Body>
 int for_output_rows(const Context& context, const Body& body) {
   const std::int64_t rows_per_image = context.layer.shape.h;
   const std::int64_t rows = context.input().shape[0] * rows_per_image;
-  const int parts = part_count(context.options.threads, rows);
-  parallel_parts(parts, rows, [&](int part, std::int64_t first, std::int64_t last) {
+  const int parts = arith::part_count(context.options.threads, rows);
+  arith::parallel_parts(parts, rows, [&](int part, std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
       body(part, row / rows_per_image, static_cast<int>(row % rows_per_image));
     }

@@ -8,9 +8,9 @@
 #include <cmath>
 
 #include "arith/error.hpp"
+#include "arith/parallel.hpp"
 #include "nets/graph/float_engine.hpp"
 #include "nets/quantize/affine.hpp"
-#include "nets/quantize/parallel.hpp"
 
 namespace guardbit::nets {
 namespace {
@@ -123,7 +123,7 @@ std::vector<TensorStatistics> calibrate(const Network& network, const FloatTenso
     std::copy_n(images.data.begin() + first * size, count * size, batch.data.begin());
     const std::vector<FloatTensor> outputs = run_float(network, batch, threads);
     const auto nodes = static_cast<std::int64_t>(outputs.size());
-    parallel_parts(part_count(threads, nodes), nodes, [&](int, std::int64_t begin, std::int64_t end) {
+    arith::parallel_parts(arith::part_count(threads, nodes), nodes, [&](int, std::int64_t begin, std::int64_t end) {
       for (std::int64_t node = begin; node < end; ++node) {
         const auto i = static_cast<std::size_t>(node);
         statistics[i].observe(outputs[i].data, fmt::format("calibration: node {}", network.nodes[i].name));

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace guardbit::nets {
+namespace guardbit::arith {
 
 // Number of parts that parallel_parts will use: at most one per item, at least one.
 [[nodiscard]] inline int part_count(int threads, std::int64_t items) {
@@ -35,4 +35,4 @@ void parallel_parts(int parts, std::int64_t items, const Body& body) {
   }
 }
 
-}  // namespace guardbit::nets
+}  // namespace guardbit::arith
