@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "arith/detail/gemm_kernels.hpp"
+#include "arith/detail/gemm_plain.hpp"
 
 namespace guardbit::arith::detail {
 namespace {
@@ -118,23 +119,6 @@ void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, in
   }
 }
 
-void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
-  const auto value = [&](int k) { return static_cast<std::uint32_t>(from[k] - offset) & 0xFFFF; };
-  for (int k = 0; k < depth; ++k) {
-    switch (form) {
-      case LeftForm::Singles:
-        to[k] = value(k) * 0x10001U;
-        break;
-      case LeftForm::Products:
-        to[k] = value(k) << (k % 2 * 16);
-        break;
-      case LeftForm::Pairs:
-        to[k / 2] = k % 2 == 0 ? value(k) : to[k / 2] | value(k) << 16;
-        break;
-    }
-  }
-}
-
 void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
   for (int k = 0; k < quads * 4; ++k) {
     for (int c = 0; c < kHalf; ++c) {
@@ -144,32 +128,18 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
   }
 }
 
-// By way of a block of sums.
-void product(const ProductBlock& in) {
-  std::int32_t sums[kMr * kNr];
-  for (int i = 0; i < kMr * kNr; ++i) sums[i] = in.start[i % kNr];
-  QuadBlock quads = in.quads;
-  quads.acc = sums;
-  dot_quads(quads);
-  for (int r = 0; r < in.rows; ++r) {
-    for (int c = 0; c < in.cols; ++c) in.out[r * in.out_stride + c] = sums[r * kNr + c];
-  }
-}
-
-std::int64_t square_sum(const std::uint8_t* const* lhs, int rows, std::int64_t count, std::int32_t offset) {
-  std::int64_t largest = 0;
-  for (int r = 0; r < rows; ++r) {
-    std::int64_t sum = 0;
-    for (std::int64_t k = 0; k < count; ++k) sum += (lhs[r][k] - offset) * (lhs[r][k] - offset);
-    largest = sum > largest ? sum : largest;
-  }
-  return largest;
-}
-
 }  // namespace
 
 const GemmKernels& gemm_kernels_scalar() {
-  static constexpr GemmKernels kTable{dot_quads, product, lanes32, lanes16, range, square_sum, left, expand, byte_range};
+  static constexpr GemmKernels kTable{dot_quads,
+                                      product_by_sums<dot_quads>,
+                                      lanes32,
+                                      lanes16,
+                                      range,
+                                      plain_square_sum<GemmIsa::Scalar>,
+                                      plain_left<GemmIsa::Scalar>,
+                                      expand,
+                                      byte_range};
   return kTable;
 }
 
