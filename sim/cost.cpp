@@ -28,6 +28,12 @@ struct DramBytes {
   std::int64_t operator()(const StoreOutputs& store) const {
     return store.outputs.count() * machine.activation_element_bytes();
   }
+  std::int64_t operator()(const SpillSums& spill) const {
+    return spill.outputs.count() * machine.accumulator_element_bytes();
+  }
+  std::int64_t operator()(const ReloadSums& reload) const {
+    return reload.outputs.count() * machine.accumulator_element_bytes();
+  }
   std::int64_t operator()(const Fold&) const { return 0; }
   std::int64_t operator()(const RequantizeTile&) const { return 0; }
   std::int64_t operator()(const Elementwise&) const { return 0; }
@@ -59,17 +65,28 @@ struct Charge {
     cost.dram_write_bytes += u64(dram_bytes(machine, store));
     cost.activation_read_bytes += u64(dram_bytes(machine, store));
   }
+  void operator()(const SpillSums& spill) const {
+    cost.dram_write_bytes += u64(dram_bytes(machine, spill));
+    cost.accumulator_read_bytes += u64(dram_bytes(machine, spill));
+  }
+  void operator()(const ReloadSums& reload) const {
+    cost.dram_read_bytes += u64(dram_bytes(machine, reload));
+    cost.accumulator_write_bytes += u64(dram_bytes(machine, reload));
+  }
   void operator()(const Fold& fold) const {
-    const std::int64_t pixels = fold.pixels(), depth = fold.k.size(), columns = fold.n.size();
-    const std::int64_t issued = std::int64_t{machine.array.rows} * machine.array.columns * pixels;
-    const std::int64_t partial_sums = pixels * columns * machine.accumulator_element_bytes();
-    cost.useful_macs += u64(pixels * depth * columns);
-    cost.padded_macs += u64(issued - pixels * depth * columns);
+    const std::int64_t pixels = fold.m.size(), depth = fold.k.size(), channels = fold.n.size();
+    const std::int64_t useful = pixels * depth * channels;
+    const std::int64_t issued =
+        std::int64_t{machine.array.rows} * machine.array.columns * streamed(machine.array.dataflow, fold);
+    const std::int64_t sums = pixels * channels * machine.accumulator_element_bytes();
+    const bool in_pes = machine.array.dataflow == Dataflow::OutputStationary;
+    cost.useful_macs += u64(useful);
+    cost.padded_macs += u64(issued - useful);
     cost.issued_macs += u64(issued);
     cost.activation_read_bytes += u64(pixels * depth * machine.activation_element_bytes());
-    cost.weight_read_bytes += u64(depth * columns * machine.weight_element_bytes());
-    cost.accumulator_read_bytes += u64(fold.first ? 0 : partial_sums);
-    cost.accumulator_write_bytes += u64(partial_sums);
+    cost.weight_read_bytes += u64(depth * channels * machine.weight_element_bytes());
+    cost.accumulator_read_bytes += u64(fold.first || in_pes ? 0 : sums);
+    cost.accumulator_write_bytes += u64(!in_pes || fold.last ? sums : 0);
   }
   void operator()(const RequantizeTile& tile) const {
     cost.vector_busy_cycles += u64(command_cycles(machine, tile));

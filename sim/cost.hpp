@@ -22,8 +22,8 @@ namespace guardbit::sim {
 // Cycles of a command other than a fold: DMA latency + ceil(bytes / bytes_per_cycle); vector ceil(operations / lanes).
 [[nodiscard]] std::int64_t command_cycles(const Machine& machine, const Operation& operation);
 
-// Adds bytes of every memory, MACs and vector cycles of one executed command. An array row that holds a reduction
-// index reads one activation per streamed pixel, padded taps included: the scratchpad supplies the zero.
+// Adds bytes of every memory, MACs and vector cycles of one executed command. A pass reads each of its activations and
+// weights once, padded taps included: the scratchpad supplies the zero.
 void charge(const Machine& machine, const Operation& operation, nets::LayerCost& cost);
 
 // When each command of a layer started and ended, in cycles.

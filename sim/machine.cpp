@@ -8,13 +8,24 @@ namespace guardbit::sim {
 
 std::string_view name(Dataflow dataflow) {
   switch (dataflow) {
-#define X(id, text, implemented) \
-  case Dataflow::id:             \
+#define X(id, text)  \
+  case Dataflow::id: \
     return text;
     GUARDBIT_DATAFLOWS(X)
 #undef X
   }
   fail_check(__FILE__, __LINE__, "a dataflow without a name");
+}
+
+std::string_view name(LoopOrder order) {
+  switch (order) {
+#define X(id, text)   \
+  case LoopOrder::id: \
+    return text;
+    GUARDBIT_LOOP_ORDERS(X)
+#undef X
+  }
+  fail_check(__FILE__, __LINE__, "a loop order without a name");
 }
 
 namespace {
@@ -37,9 +48,10 @@ void check_machine(const Machine& machine) {
     throw Error("machine.array: found " + std::to_string(array.rows) + " rows and " + std::to_string(array.columns) +
                 " columns, allowed 1 to " + std::to_string(kMaxArraySide) + " of each");
   }
-  if (array.dataflow != Dataflow::WeightStationary) {
-    throw Error("machine.array.dataflow: found " + std::string(name(array.dataflow)) +
-                ", allowed weight_stationary (the others are not available in this version)");
+  if (array.dataflow == Dataflow::OutputStationary && machine.mapping.loop_order == LoopOrder::ReductionOuter) {
+    throw Error(
+        "machine.mapping.loop_order: found reduction_outer with dataflow output_stationary, allowed reduction_inner: "
+        "sums stay in the PEs until they are complete");
   }
   const Machine::Scratchpads& pads = machine.scratchpads;
   if (pads.activation_bytes < 1 || pads.weight_bytes < 1 || pads.accumulator_bytes < 1 || pads.banks < 1) {
@@ -56,7 +68,7 @@ void check_machine(const Machine& machine) {
                   ", allowed integer formats of 1 to 16 bits");
     }
   }
-  arith::check_accumulation({machine.numerics.accumulator, machine.numerics.psum, array.rows}, "machine.numerics");
+  arith::check_accumulation(accumulation(machine), "machine.numerics");
 }
 
 void check_compatible(const Machine& machine, const nets::IntegerNetwork& network) {
@@ -76,9 +88,14 @@ void check_compatible(const Machine& machine, const nets::IntegerNetwork& networ
   }
 }
 
+// Output stationary PEs see the whole reduction in time; elsewhere it passes through the rows, fold by fold.
+arith::Accumulation accumulation(const Machine& machine) {
+  const bool in_pes = machine.array.dataflow == Dataflow::OutputStationary;
+  return {machine.numerics.accumulator, machine.numerics.psum, in_pes ? 0 : machine.array.rows};
+}
+
 std::vector<arith::Accumulation> accumulations(const Machine& machine, const nets::IntegerNetwork& network) {
-  const arith::Accumulation one{machine.numerics.accumulator, machine.numerics.psum, machine.array.rows};
-  return std::vector<arith::Accumulation>(network.layers.size(), one);
+  return std::vector<arith::Accumulation>(network.layers.size(), accumulation(machine));
 }
 
 }  // namespace guardbit::sim

@@ -16,34 +16,44 @@
 
 namespace guardbit::sim {
 
-// X(enumerator, text, implemented)
-#define GUARDBIT_DATAFLOWS(X)                             \
-  X(WeightStationary, "weight_stationary", true)          \
-  X(OutputStationary, "output_stationary", false)         \
-  X(InputStationary, "input_stationary", false)
+// What stays in the PEs while the rest moves past them. X(enumerator, text); meaning: program.hpp, struct Fold.
+#define GUARDBIT_DATAFLOWS(X)                  \
+  X(WeightStationary, "weight_stationary")     \
+  X(OutputStationary, "output_stationary")     \
+  X(InputStationary, "input_stationary")
 
-enum class Dataflow : unsigned char {
-#define X(id, text, implemented) id,
-  GUARDBIT_DATAFLOWS(X)
+// Where the loop over folds of the reduction stands: inside the loop over the tiles of the output, whose sums are then
+// finished one tile after the other, or outside, so that weights are loaded once and the sums of all tiles wait.
+#define GUARDBIT_LOOP_ORDERS(X)          \
+  X(ReductionInner, "reduction_inner")   \
+  X(ReductionOuter, "reduction_outer")
+
+#define X(id, text) id,
+enum class Dataflow : unsigned char { GUARDBIT_DATAFLOWS(X) };
+enum class LoopOrder : unsigned char { GUARDBIT_LOOP_ORDERS(X) };
 #undef X
-};
 [[nodiscard]] std::string_view name(Dataflow dataflow);
+[[nodiscard]] std::string_view name(LoopOrder order);
 
 // The largest array: bounds what a configuration can make the simulator allocate.
 inline constexpr int kMaxArraySide = 1024;
 
 struct Machine {
   struct Array {
-    int rows = 16;     // weight stationary: reduction indices
-    int columns = 16;  // weight stationary: output channels
+    int rows = 16;     // weight and input stationary: reduction indices; output stationary: pixels
+    int columns = 16;  // weight and output stationary: output channels; input stationary: pixels
     Dataflow dataflow = Dataflow::WeightStationary;
     friend bool operator==(const Array&, const Array&) = default;
+  };
+  struct Mapping {
+    LoopOrder loop_order = LoopOrder::ReductionInner;
+    friend bool operator==(const Mapping&, const Mapping&) = default;
   };
   struct Numerics {
     arith::Format activation = arith::integer_format(8);
     arith::Format weight = arith::integer_format(8);
     arith::AccumulatorSpec accumulator;
-    std::optional<arith::AccumulatorSpec> psum;  // in-array partial sums of one fold, when they have their own width
+    std::optional<arith::AccumulatorSpec> psum;  // in-array partial sums, when they have their own width
     std::string output = "tflite_double";        // output policy the network must have been converted with
     friend bool operator==(const Numerics&, const Numerics&) = default;
   };
@@ -76,6 +86,7 @@ struct Machine {
   };
 
   Array array;
+  Mapping mapping;
   Numerics numerics;
   Scratchpads scratchpads;
   Dram dram;
@@ -111,6 +122,9 @@ void check_machine(const Machine& machine);
 // Can the machine hold this network's operands, and was the network converted for its output stage? One-line Error
 // naming the layer if not.
 void check_compatible(const Machine& machine, const nets::IntegerNetwork& network);
+
+// How this machine adds up the products of an output.
+[[nodiscard]] arith::Accumulation accumulation(const Machine& machine);
 
 // The accumulation each layer sees on this machine; to be passed to every engine. One per layer.
 [[nodiscard]] std::vector<arith::Accumulation> accumulations(const Machine& machine,

@@ -18,9 +18,12 @@ struct Key {
 };
 
 constexpr Key kKeys[] = {
-    {"array.rows", "16", "PEs from top to bottom; weight stationary: reduction indices (1 to 1024)"},
-    {"array.columns", "16", "PEs from left to right; weight stationary: output channels (1 to 1024)"},
-    {"array.dataflow", "weight_stationary", "what stays in the PEs: weight_stationary"},
+    {"array.rows", "16", "PEs from top to bottom (1 to 1024): reduction indices; output stationary: pixels"},
+    {"array.columns", "16", "PEs from left to right (1 to 1024): output channels; input stationary: pixels"},
+    {"array.dataflow", "weight_stationary", "what stays in the PEs: weight_, output_ or input_stationary"},
+    {"mapping.loop_order", "reduction_inner",
+     "reduction_inner finishes one tile after the other; reduction_outer loads weights once for all tiles and spills "
+     "partial sums that do not fit (not output_stationary)"},
     {"numerics.activation", "int8", "largest activation format, integer, 1 to 16 bits"},
     {"numerics.weight", "int8", "largest weight format, integer, 1 to 16 bits"},
     {"numerics.accumulator.format", "int<32,WRAP>", "running sum, integer, 2 to 64 bits (unsigned 2 to 63)"},
@@ -78,21 +81,28 @@ Machine::Array read_array(const nets::Section& section) {
   array.columns = static_cast<int>(section.integer("columns", 1, kMaxArraySide, array.columns));
   array.dataflow = section.one_of<Dataflow>("dataflow",
                                             {
-#define X(id, text, implemented) {text, Dataflow::id},
+#define X(id, text) {text, Dataflow::id},
                                                 GUARDBIT_DATAFLOWS(X)
 #undef X
                                             },
                                             array.dataflow);
-  constexpr bool kImplemented[] = {
-#define X(id, text, implemented) implemented,
-      GUARDBIT_DATAFLOWS(X)
-#undef X
-  };
-  if (!kImplemented[static_cast<std::size_t>(array.dataflow)]) {
-    section.fail("dataflow", std::string(name(array.dataflow)),
-                 "weight_stationary (the others are not available in this version)");
-  }
   return array;
+}
+
+Machine::Mapping read_mapping(const nets::Section& section, Dataflow dataflow) {
+  Machine::Mapping mapping;
+  mapping.loop_order = section.one_of<LoopOrder>("loop_order",
+                                                 {
+#define X(id, text) {text, LoopOrder::id},
+                                                     GUARDBIT_LOOP_ORDERS(X)
+#undef X
+                                                 },
+                                                 mapping.loop_order);
+  if (mapping.loop_order == LoopOrder::ReductionOuter && dataflow == Dataflow::OutputStationary) {
+    section.fail("loop_order", "reduction_outer with dataflow output_stationary",
+                 "reduction_inner: sums stay in the PEs until they are complete");
+  }
+  return mapping;
 }
 
 Machine::Numerics read_numerics(const nets::Section& section) {
@@ -123,6 +133,7 @@ Machine::EnergyPj read_energy(const nets::Section& section) {
 Machine read_machine(const nets::Section& section) {
   Machine machine;
   machine.array = read_array(section.section_or_empty("array"));
+  machine.mapping = read_mapping(section.section_or_empty("mapping"), machine.array.dataflow);
   machine.numerics = read_numerics(section.section_or_empty("numerics"));
   const nets::Section pads = section.section_or_empty("scratchpads");
   machine.scratchpads.activation_bytes = pads.bytes("activation", 1, kMaxBytes, machine.scratchpads.activation_bytes);

@@ -1,4 +1,8 @@
-// Weight-stationary program of a weighted layer: groups, then n folds, then tiles of pixels, then k folds.
+// Program of a weighted layer, for every dataflow: they differ in the size of a pass (Tiling) and in nothing else.
+//
+//   for each group, for each block of channels
+//     reduction_inner:  for each tile: for each m of the tile: for each k: a pass;  then requantize and store
+//     reduction_outer:  for each k: for each tile: for each m of the tile: a pass;  requantize and store after the last k
 #include <algorithm>
 #include <array>
 
@@ -11,94 +15,140 @@ namespace {
 constexpr int kNone = -1;
 
 // Builds the program; each buffer half remembers the command that frees it.
-class WeightStationaryMapper {
+class WeightedMapper {
  public:
-  WeightStationaryMapper(const Machine& machine, const nets::IntegerNetwork& network, int layer)
+  WeightedMapper(const Machine& machine, const nets::IntegerNetwork& network, int layer)
       : machine_(machine),
         network_(network),
         layer_(network.layer(layer)),
         view_(gemm_view(network, layer_)),
         tiling_(choose_tiling(machine, network, layer)),
-        columns_(std::min<std::int64_t>(machine.array.columns, view_.cols)),
+        outer_(machine.mapping.loop_order == LoopOrder::ReductionOuter),
+        sums_stay_(outer_ && tiling_.sums_resident),
+        tiles_(cut_tiles()),
         input_slot_(input_elements()),
-        output_slot_(tiling_.tile.p * tiling_.tile.q * columns_),
-        weight_slot_((tiling_.weights_resident ? view_.depth
-                                               : std::min<std::int64_t>(machine.array.rows, view_.depth)) *
-                     columns_) {
+        output_slot_(tiling_.tile.p * tiling_.tile.q * tiling_.n),
+        weight_slot_((tiling_.weights_resident ? view_.depth : tiling_.k) * tiling_.n) {
     program_.layer = layer;
+    for (std::vector<int>& half : sums_free_) {
+      half.assign(tiles_.size(), kNone);
+    }
   }
 
   LayerProgram build() {
     for (std::int64_t group = 0; group < view_.groups; ++group) {
       rows_loaded_ = 0;
-      for (std::int64_t n = 0; n < view_.cols; n += columns_) {
-        map_columns(group, {n, std::min(n + columns_, view_.cols)});
+      for (std::int64_t n = 0; n < view_.cols; n += tiling_.n) {
+        map_block(group, {n, std::min(n + tiling_.n, view_.cols)});
+        ++blocks_;
       }
     }
     return std::move(program_);
   }
 
  private:
+  // One tile in one visit: reduction_outer comes by once for every k.
+  struct Visit {
+    int group = 0;
+    std::size_t tile = 0;
+    Box outputs;
+    Span n;
+    Region input;
+    int input_load = kNone;
+    std::size_t input_half = 0, sums_half = 0;
+    std::int64_t accumulators = 0;
+    int sums_ready = kNone;  // the command after which the tile's sums may be written
+    [[nodiscard]] std::int64_t pixels() const { return outputs.h.size() * outputs.w.size(); }
+  };
+
+  std::vector<Box> cut_tiles() const {
+    std::vector<Box> tiles;
+    const std::int64_t p_size = view_.output.h, q_size = view_.output.w;
+    for (std::int64_t p = 0; p < p_size; p += tiling_.tile.p) {
+      for (std::int64_t q = 0; q < q_size; q += tiling_.tile.q) {
+        tiles.push_back({{p, std::min(p + tiling_.tile.p, p_size)}, {q, std::min(q + tiling_.tile.q, q_size)}, {0, 1}});
+      }
+    }
+    return tiles;
+  }
+
   std::int64_t input_elements() const {
     if (tiling_.input_resident) {
       return std::int64_t{view_.input.h} * view_.input.w * view_.channels;
     }
     std::int64_t most = 0;
-    for_tiles([&](const Span& p, const Span& q) {
-      most = std::max(most, input_box(network_, layer_, 0, {p, q, {0, 1}}).count());
-    });
+    for (const Box& tile : tiles_) {
+      most = std::max(most, input_box(network_, layer_, 0, tile).count());
+    }
     return most;
   }
 
-  template <class Visit>
-  void for_tiles(const Visit& visit) const {
-    const std::int64_t p_size = view_.output.h, q_size = view_.output.w;
-    for (std::int64_t p = 0; p < p_size; p += tiling_.tile.p) {
-      for (std::int64_t q = 0; q < q_size; q += tiling_.tile.q) {
-        visit(Span{p, std::min(p + tiling_.tile.p, p_size)}, Span{q, std::min(q + tiling_.tile.q, q_size)});
-      }
+  template <class Each>
+  void for_depth(const Each& each) const {
+    for (std::int64_t k = 0; k < view_.depth; k += tiling_.k) {
+      each(Span{k, std::min(k + tiling_.k, view_.depth)});
+    }
+  }
+  template <class Each>
+  void for_pixels(const Visit& visit, const Each& each) const {
+    for (std::int64_t m = 0; m < visit.pixels(); m += tiling_.m) {
+      each(Span{m, std::min(m + tiling_.m, visit.pixels())});
     }
   }
 
-  void map_columns(std::int64_t group, const Span& n) {
-    const std::int64_t first_channel = group * view_.cols;
-    bool first_tile = true;
-    for_tiles([&](const Span& p, const Span& q) {
-      map_tile(group, n, {p, q, {first_channel + n.begin, first_channel + n.end}}, first_tile);
-      first_tile = false;
-    });
-    ++column_folds_;
+  void map_block(std::int64_t group, const Span& n) {
+    if (outer_) {
+      for_depth([&](const Span& k) {
+        for (std::size_t tile = 0; tile < tiles_.size(); ++tile) {
+          Visit visit = begin_visit(group, n, tile);
+          reload(visit, k);
+          for_pixels(visit, [&](const Span& m) { add_pass(visit, m, k, tile == 0 && m.begin == 0); });
+          k.end == view_.depth ? finish_tile(visit) : spill(visit);
+        }
+      });
+      return;
+    }
+    for (std::size_t tile = 0; tile < tiles_.size(); ++tile) {
+      Visit visit = begin_visit(group, n, tile);
+      for_pixels(visit, [&](const Span& m) {
+        const bool load = !tiling_.weights_resident || (tile == 0 && m.begin == 0);
+        for_depth([&](const Span& k) { add_pass(visit, m, k, load); });
+      });
+      finish_tile(visit);
+    }
   }
 
   std::size_t half(std::int64_t counter) const { return static_cast<std::size_t>(counter % machine_.buffers()); }
 
-  void map_tile(std::int64_t group, const Span& n, const Box& outputs, bool first_tile) {
-    const std::size_t input_half = half(tiling_.input_resident ? group : tiles_);
-    const std::size_t tile_half = half(tiles_);
-    const auto [input, input_load] = load_input(outputs, input_half);
-    const std::int64_t accumulators = static_cast<std::int64_t>(tile_half) * output_slot_;
-    for (std::int64_t k = 0; k < view_.depth; k += machine_.array.rows) {
-      const Span fold_k{k, std::min<std::int64_t>(k + machine_.array.rows, view_.depth)};
-      const std::size_t weight_half = half(tiling_.weights_resident ? column_folds_ : folds_);
-      const auto [weights, weight_load] = load_weights(group, fold_k, n, weight_half, first_tile);
-      Fold fold{.group = static_cast<int>(group), .outputs = outputs, .k = fold_k, .n = n, .input = input,
-                .weights = weights, .accumulators = accumulators, .first = k == 0, .last = fold_k.end == view_.depth};
-      std::vector<int> after{input_load, weight_load};
-      if (fold.first) {
-        after.push_back(accumulators_free_[tile_half]);
-      }
-      const int command = append(program_, fold, after);
-      weights_free_[weight_half] = command;
-      inputs_free_[input_half] = command;
-      ++folds_;
+  Visit begin_visit(std::int64_t group, const Span& n, std::size_t tile) {
+    Visit visit;
+    visit.group = static_cast<int>(group);
+    visit.tile = tile;
+    visit.n = n;
+    visit.outputs = tiles_[tile];
+    visit.outputs.c = {group * view_.cols + n.begin, group * view_.cols + n.end};
+    visit.input_half = half(tiling_.input_resident ? group : visits_);
+    load_input(visit);
+    if (sums_stay_) {
+      visit.sums_half = half(blocks_);
+      const std::int64_t pixel = visit.outputs.h.begin * view_.output.w + visit.outputs.w.begin;
+      visit.accumulators = (static_cast<std::int64_t>(visit.sums_half) * view_.pixels() + pixel) * tiling_.n;
+    } else {
+      visit.sums_half = half(visits_);
+      visit.accumulators = static_cast<std::int64_t>(visit.sums_half) * output_slot_;
     }
-    finish_tile(outputs, tile_half, accumulators);
-    ++tiles_;
+    visit.sums_ready = sums_free(visit);
+    ++visits_;
+    return visit;
   }
 
-  // Loads what is not there yet; returns the region and the load that completes it.
-  std::pair<Region, int> load_input(const Box& outputs, std::size_t slot) {
-    Region region{static_cast<std::int64_t>(slot) * input_slot_, input_box(network_, layer_, 0, outputs)};
+  // The command that ends the last use of the sums' place.
+  int& sums_free(const Visit& visit) { return sums_free_[visit.sums_half][sums_stay_ ? visit.tile : 0]; }
+
+  // Loads what is not there yet: sets the region and the load that completes it.
+  void load_input(Visit& visit) {
+    const std::size_t slot = visit.input_half;
+    Region region{static_cast<std::int64_t>(slot) * input_slot_, input_box(network_, layer_, 0, visit.outputs)};
     Span rows = region.box.h;
     if (tiling_.input_resident) {
       const std::int64_t needed = region.box.h.end;
@@ -113,31 +163,66 @@ class WeightStationaryMapper {
       last_input_load_ = append(program_, LoadActivations{layer_.inputs[0], region, rows},
                                 {opens ? inputs_free_[slot] : kNone});
     }
-    return {region, last_input_load_};
+    visit.input = region;
+    visit.input_load = last_input_load_;
   }
 
-  std::pair<std::int64_t, int> load_weights(std::int64_t group, const Span& k, const Span& n, std::size_t slot,
-                                            bool first_tile) {
-    const std::int64_t offset = tiling_.weights_resident ? k.begin * n.size() : 0;
-    const std::int64_t address = static_cast<std::int64_t>(slot) * weight_slot_ + offset;
-    if (first_tile || !tiling_.weights_resident) {
-      const bool opens = !tiling_.weights_resident || k.begin == 0;
-      last_weight_load_ = append(program_,
-                                 LoadWeights{.group = static_cast<int>(group), .k = k, .n = n, .address = address,
-                                             .bias = first_tile && k.begin == 0 && !layer_.bias.empty()},
-                                 {opens ? weights_free_[slot] : kNone});
+  // Weights keep their place until the next load into the same half; those of a resident block lie one after the other.
+  void load_weights(const Visit& visit, const Span& k) {
+    const bool opens = !tiling_.weights_resident || k.begin == 0;
+    weight_half_ = half(tiling_.weights_resident ? blocks_ : weight_loads_);
+    ++weight_loads_;
+    const bool first_of_block = weights_of_block_ != blocks_;
+    weights_of_block_ = blocks_;
+    last_weight_load_ = append(program_,
+                               LoadWeights{.group = visit.group, .k = k, .n = visit.n,
+                                           .address = weight_address(visit, k),
+                                           .bias = first_of_block && !layer_.bias.empty()},
+                               {opens ? weights_free_[weight_half_] : kNone});
+  }
+  std::int64_t weight_address(const Visit& visit, const Span& k) const {
+    const std::int64_t offset = tiling_.weights_resident ? k.begin * visit.n.size() : 0;
+    return static_cast<std::int64_t>(weight_half_) * weight_slot_ + offset;
+  }
+
+  void add_pass(Visit& visit, const Span& m, const Span& k, bool load) {
+    if (load) {
+      load_weights(visit, k);
     }
-    return {address, last_weight_load_};
+    const Fold fold{.group = visit.group, .outputs = visit.outputs, .m = m, .k = k, .n = visit.n, .input = visit.input,
+                    .weights = weight_address(visit, k),
+                    .accumulators = visit.accumulators + m.begin * visit.n.size(),
+                    .first = k.begin == 0, .last = k.end == view_.depth};
+    const int command = append(program_, fold, {visit.input_load, last_weight_load_, visit.sums_ready});
+    visit.sums_ready = kNone;  // the array works in order
+    weights_free_[weight_half_] = inputs_free_[visit.input_half] = last_pass_ = command;
   }
 
-  void finish_tile(const Box& outputs, std::size_t slot, std::int64_t accumulators) {
+  void reload(Visit& visit, const Span& k) {
+    if (sums_stay_ && k.begin > 0) {
+      visit.sums_ready = kNone;  // the array itself wrote them last
+    } else if (k.begin > 0) {
+      visit.sums_ready =
+          append(program_, ReloadSums{visit.outputs, visit.accumulators}, {visit.sums_ready, spilled_[visit.tile]});
+    }
+  }
+
+  void spill(const Visit& visit) {
+    if (!sums_stay_) {
+      spilled_.resize(tiles_.size());
+      sums_free(visit) = spilled_[visit.tile] =
+          append(program_, SpillSums{visit.outputs, visit.accumulators}, {last_pass_});
+    }
+  }
+
+  void finish_tile(const Visit& visit) {
+    const std::size_t slot = half(finished_++);
     const std::int64_t address =
         machine_.buffers() * input_slot_ + static_cast<std::int64_t>(slot) * output_slot_;
-    const int last_fold = static_cast<int>(program_.commands.size()) - 1;
-    const int requantize =
-        append(program_, RequantizeTile{outputs, accumulators, address}, {last_fold, outputs_free_[slot]});
-    accumulators_free_[slot] = requantize;
-    outputs_free_[slot] = append(program_, StoreOutputs{outputs, address}, {requantize});
+    const int requantize = append(program_, RequantizeTile{visit.outputs, visit.accumulators, address},
+                                  {last_pass_, outputs_free_[slot]});
+    sums_free(visit) = requantize;
+    outputs_free_[slot] = append(program_, StoreOutputs{visit.outputs, address}, {requantize});
   }
 
   const Machine& machine_;
@@ -145,21 +230,26 @@ class WeightStationaryMapper {
   const nets::IntegerLayer& layer_;
   GemmView view_;
   Tiling tiling_;
-  std::int64_t columns_;
+  bool outer_;
+  bool sums_stay_;                                       // reduction_outer without spills
+  std::vector<Box> tiles_;                               // h and w only
   std::int64_t input_slot_, output_slot_, weight_slot_;  // elements of one half
   LayerProgram program_;
 
-  std::int64_t tiles_ = 0, folds_ = 0, column_folds_ = 0;
-  std::int64_t rows_loaded_ = 0;  // of a resident input
-  int last_input_load_ = kNone, last_weight_load_ = kNone;
-  std::array<int, 2> inputs_free_{kNone, kNone}, weights_free_{kNone, kNone};
-  std::array<int, 2> accumulators_free_{kNone, kNone}, outputs_free_{kNone, kNone};
+  std::int64_t visits_ = 0, finished_ = 0, blocks_ = 0, weight_loads_ = 0;
+  std::int64_t weights_of_block_ = kNone;  // the last block that weights were loaded for
+  std::int64_t rows_loaded_ = 0;           // of a resident input
+  int last_input_load_ = kNone, last_weight_load_ = kNone, last_pass_ = kNone;
+  std::size_t weight_half_ = 0;
+  std::vector<int> spilled_;  // the spill of each tile
+  std::array<int, 2> inputs_free_{kNone, kNone}, weights_free_{kNone, kNone}, outputs_free_{kNone, kNone};
+  std::array<std::vector<int>, 2> sums_free_;
 };
 
 }  // namespace
 
 LayerProgram map_weighted(const Machine& machine, const nets::IntegerNetwork& network, int layer) {
-  return WeightStationaryMapper(machine, network, layer).build();
+  return WeightedMapper(machine, network, layer).build();
 }
 
 }  // namespace guardbit::sim

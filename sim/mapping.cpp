@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/check.hpp"
 #include "sim/gemm_view.hpp"
 #include "sim/map_layer.hpp"
 
@@ -111,10 +112,44 @@ IdealCycles ideal_cycles(const Machine& machine, const IntegerNetwork& network, 
     return {};
   }
   const GemmView view = gemm_view(network, layer);
-  const std::int64_t rows = machine.array.rows, columns = machine.array.columns;
-  const std::int64_t folds = view.groups * ceil_div(view.depth, rows) * ceil_div(view.cols, columns);
-  return {folds * fold_cycles(rows, columns, view.pixels()),
-          folds * scale_sim_fold_cycles(rows, columns, view.pixels())};
+  const Machine::Array& array = machine.array;
+  std::int64_t in_rows = view.depth, in_columns = view.cols, in_time = view.pixels();
+  if (array.dataflow == Dataflow::OutputStationary) {
+    std::swap(in_rows, in_time);
+  } else if (array.dataflow == Dataflow::InputStationary) {
+    std::swap(in_columns, in_time);
+  }
+  const std::int64_t folds = view.groups * ceil_div(in_rows, array.rows) * ceil_div(in_columns, array.columns);
+  return {folds * fold_cycles(array, in_time, true).total(), folds * scale_sim_fold_cycles(array, in_time)};
+}
+
+std::int64_t streamed(Dataflow dataflow, const Fold& fold) {
+  switch (dataflow) {
+    case Dataflow::WeightStationary:
+      return fold.m.size();
+    case Dataflow::OutputStationary:
+      return fold.k.size();
+    case Dataflow::InputStationary:
+      return fold.n.size();
+  }
+  fail_check(__FILE__, __LINE__, "a dataflow that streams nothing");
+}
+
+FoldCycles fold_cycles(const Machine::Array& array, std::int64_t streamed, bool drains) {
+  const std::int64_t rows = array.rows, columns = array.columns;
+  if (array.dataflow == Dataflow::OutputStationary) {
+    return {.load = 0, .stream = streamed, .fill_drain = rows + columns - 2 + (drains ? rows : 0)};
+  }
+  return {.load = rows, .stream = streamed, .fill_drain = rows + columns - 1};
+}
+
+FoldCycles fold_cycles(const Machine::Array& array, const Fold& fold) {
+  return fold_cycles(array, streamed(array.dataflow, fold), fold.last);
+}
+
+std::int64_t scale_sim_fold_cycles(const Machine::Array& array, std::int64_t streamed) {
+  const bool in_pes = array.dataflow == Dataflow::OutputStationary;
+  return (in_pes ? 1 : 2) * std::int64_t{array.rows} + array.columns + streamed - 2;
 }
 
 }  // namespace guardbit::sim

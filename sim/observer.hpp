@@ -9,12 +9,12 @@
 
 namespace guardbit::sim {
 
-// Values of one fold on the array, in the array's order.
+// Values of one pass of the array.
 struct FoldValues {
   const Fold& fold;
-  std::span<const std::int32_t> activations;   // [pixels, k], zero points subtracted, padded taps 0
+  std::span<const std::int32_t> activations;   // [m, k], zero points subtracted, padded taps 0
   std::span<const std::int32_t> weights;       // [k, n]
-  std::span<const std::int64_t> accumulators;  // [pixels, n] after the fold that ends a reduction; else empty
+  std::span<const std::int64_t> accumulators;  // [m, n] after the pass that ends a reduction; else empty
 };
 
 class Observer {

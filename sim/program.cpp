@@ -28,6 +28,8 @@ struct UnitOf {
   Unit operator()(const RequantizeTile&) const { return Unit::Vector; }
   Unit operator()(const Elementwise&) const { return Unit::Vector; }
   Unit operator()(const StoreOutputs&) const { return Unit::DmaWrite; }
+  Unit operator()(const SpillSums&) const { return Unit::DmaWrite; }
+  Unit operator()(const ReloadSums&) const { return Unit::DmaRead; }
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 // a command starts when its unit is free and all its dependencies have ended.
 //
 // Blocks of a layer. A weighted layer is one matrix product per group: rows m (output pixels p * Q + q), reduction k
-// (order r, s, c), columns n (output channels of the group). Any dataflow is a sequence of blocks (m, n, k).
+// (order r, s, c), columns n (output channels of the group). Any dataflow is a sequence of blocks (m, k, n).
 // Addresses count elements from the start of a scratchpad.
 #pragma once
 
@@ -50,23 +50,41 @@ struct LoadWeights {
   std::int64_t address = 0;
   bool bias = false;
 };
-// One pass of the array: m.size() output pixels of one tile against a stationary W[k, n].
+// One pass of the array: the block (m, k, n) of a layer's product. What stays in the PEs and what is streamed past them
+// is the machine's dataflow:
+//
+//                      rows  columns  streamed   sums
+//   weight_stationary   k      n        m        move down; from and to the accumulator memory
+//   output_stationary   m      n        k        stay in the PEs until the pass with `last` drains them
+//   input_stationary    k      m        n        move down; from and to the accumulator memory
+//
+// A pass has at most as many indices as the array has rows and columns; the streamed index is bounded by memory only.
 struct Fold {
   int group = 0;
-  Box outputs;  // of the tile: h = p, w = q, c = output channels of the layer; pixels in row-major order
+  Box outputs;  // of the tile: h = p, w = q, c = output channels of the layer (all of n); pixels in row-major order
+  Span m;       // of the tile's pixels, counted in row-major order from its first
   Span k, n;
   Region input;
   std::int64_t weights = 0;       // address of W[k, n]
-  std::int64_t accumulators = 0;  // address of [pixels, columns]
-  bool first = false;             // starts from the bias instead of the accumulator memory
+  std::int64_t accumulators = 0;  // address of [m, n]; the tile's sums are [pixels, n]
+  bool first = false;             // starts from the bias instead of the accumulator memory or the PEs
   bool last = false;              // ends the reduction
-  [[nodiscard]] std::int64_t pixels() const { return outputs.h.size() * outputs.w.size(); }
 };
 // Accumulator memory -> stages -> activation scratchpad [pixels, n.size()].
 struct RequantizeTile {
   Box outputs;
   std::int64_t accumulators = 0;
   std::int64_t address = 0;
+};
+// Accumulator memory -> DRAM, DRAM -> accumulator memory: unfinished sums of a tile that have to make room between two
+// of its passes, as elements of the accumulator format.
+struct SpillSums {
+  Box outputs;
+  std::int64_t accumulators = 0;
+};
+struct ReloadSums {
+  Box outputs;
+  std::int64_t accumulators = 0;
 };
 // A layer without weights, one tile: regions of all inputs -> `outputs` at `address`.
 struct Elementwise {
@@ -81,7 +99,8 @@ struct StoreOutputs {
   std::int64_t address = 0;
 };
 
-using Operation = std::variant<LoadActivations, LoadWeights, Fold, RequantizeTile, Elementwise, StoreOutputs>;
+using Operation = std::variant<LoadActivations, LoadWeights, Fold, RequantizeTile, Elementwise, StoreOutputs, SpillSums,
+                               ReloadSums>;
 
 struct Command {
   Operation operation;

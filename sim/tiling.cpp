@@ -59,18 +59,29 @@ std::int64_t tile_inputs(const IntegerNetwork& network, const IntegerLayer& laye
   return sum;
 }
 
-Need need_of(const Machine& machine, const IntegerNetwork& network, const IntegerLayer& layer, const TileShape& tile) {
+// Channels of a block: the array's columns hold them, or they are streamed, as many as memory has room for.
+std::int64_t most_channels(const Machine& machine, const GemmView& view) {
+  return machine.array.dataflow == Dataflow::InputStationary ? view.cols
+                                                             : std::min<std::int64_t>(machine.array.columns, view.cols);
+}
+
+// Fewest reduction indices of a pass: what the rows hold, or any number in time.
+std::int64_t least_depth(const Machine& machine, const GemmView& view) {
+  return machine.array.dataflow == Dataflow::OutputStationary ? 1
+                                                              : std::min<std::int64_t>(machine.array.rows, view.depth);
+}
+
+// What a tile of `channels` output channels occupies, copies included.
+Need need_of(const Machine& machine, const IntegerNetwork& network, const IntegerLayer& layer, const TileShape& tile,
+             std::int64_t channels) {
   const std::int64_t copies = machine.buffers();
-  std::int64_t columns = layer.shape.c;
   Need need;
   if (layer.weighted()) {
-    const GemmView view = gemm_view(network, layer);
-    columns = std::min<std::int64_t>(machine.array.columns, view.cols);
-    need.weight_bytes = copies * std::min<std::int64_t>(machine.array.rows, view.depth) * columns *
-                        machine.weight_element_bytes();
-    need.accumulator_bytes = copies * tile.p * tile.q * columns * machine.accumulator_element_bytes();
+    need.weight_bytes =
+        copies * least_depth(machine, gemm_view(network, layer)) * channels * machine.weight_element_bytes();
+    need.accumulator_bytes = copies * tile.p * tile.q * channels * machine.accumulator_element_bytes();
   }
-  need.activation_bytes = copies * (tile_inputs(network, layer, tile) + tile.p * tile.q * columns) *
+  need.activation_bytes = copies * (tile_inputs(network, layer, tile) + tile.p * tile.q * channels) *
                           machine.activation_element_bytes();
   return need;
 }
@@ -78,7 +89,8 @@ Need need_of(const Machine& machine, const IntegerNetwork& network, const Intege
 void require(const IntegerLayer& layer, const char* memory, std::int64_t needed, std::int64_t available) {
   if (needed > available) {
     throw Error("layer " + layer.name + ": the smallest tile needs " + std::to_string(needed) +
-                " bytes of machine.scratchpads." + memory + ", found " + std::to_string(available) + ", allowed " + std::to_string(needed) + " or more");
+                " bytes of machine.scratchpads." + memory + ", found " + std::to_string(available) + ", allowed " + std::to_string(needed) +
+                " or more");
   }
 }
 
@@ -90,6 +102,33 @@ bool fits(const Machine& machine, const Need& need) {
 
 // The same number of tiles, as equal in size as possible.
 std::int64_t balanced(std::int64_t size, std::int64_t tile) { return ceil_div(size, ceil_div(size, tile)); }
+
+// The passes of a tile, and what may stay where it is.
+void cut_passes(const Machine& machine, const GemmView& view, Tiling& tiling) {
+  const Machine::Scratchpads& pads = machine.scratchpads;
+  const std::int64_t copies = machine.buffers(), tile = tiling.tile.p * tiling.tile.q;
+  const std::int64_t whole_input = std::int64_t{view.input.h} * view.input.w * view.channels;
+  tiling.input_resident =
+      copies * (whole_input + tile * tiling.n) * machine.activation_element_bytes() <= pads.activation_bytes;
+  tiling.weights_resident = copies * view.depth * tiling.n * machine.weight_element_bytes() <= pads.weight_bytes;
+  tiling.sums_resident =
+      copies * view.pixels() * tiling.n * machine.accumulator_element_bytes() <= pads.accumulator_bytes;
+  tiling.k = std::min<std::int64_t>(machine.array.rows, view.depth);
+  switch (machine.array.dataflow) {
+    case Dataflow::WeightStationary:
+      tiling.m = tile;
+      break;
+    case Dataflow::OutputStationary: {
+      const std::int64_t room = pads.weight_bytes / machine.weight_element_bytes() / copies / tiling.n;
+      tiling.m = std::min<std::int64_t>(machine.array.rows, tile);
+      tiling.k = tiling.weights_resident ? view.depth : balanced(view.depth, room);
+      break;
+    }
+    case Dataflow::InputStationary:
+      tiling.m = std::min<std::int64_t>(machine.array.columns, tile);
+      break;
+  }
+}
 
 }  // namespace
 
@@ -139,33 +178,31 @@ Box input_box(const IntegerNetwork& network, const IntegerLayer& layer, int inpu
 
 Tiling choose_tiling(const Machine& machine, const IntegerNetwork& network, int index) {
   const IntegerLayer& layer = network.layer(index);
-  const Need least = need_of(machine, network, layer, {1, 1});
+  const std::int64_t channels = layer.weighted() ? most_channels(machine, gemm_view(network, layer)) : layer.shape.c;
+  const bool in_time = layer.weighted() && machine.array.dataflow == Dataflow::InputStationary;
+  const Need least = need_of(machine, network, layer, {1, 1}, in_time ? 1 : channels);
   require(layer, "activation", least.activation_bytes, machine.scratchpads.activation_bytes);
   require(layer, "weight", least.weight_bytes, machine.scratchpads.weight_bytes);
   require(layer, "accumulator", least.accumulator_bytes, machine.scratchpads.accumulator_bytes);
 
   const std::int64_t p = layer.shape.h, q = layer.shape.w;
-  Tiling tiling{.tile = {p, q}};
-  while (tiling.tile.p > 1 && !fits(machine, need_of(machine, network, layer, tiling.tile))) {
-    --tiling.tile.p;
+  // Tiles smaller than the columns of an input-stationary array leave PEs empty: channels give way first.
+  const std::int64_t enough = in_time ? std::min<std::int64_t>(q, machine.array.columns) : 1;
+  Tiling tiling{.tile = {p, q}, .n = channels};
+  const auto fits_now = [&] { return fits(machine, need_of(machine, network, layer, tiling.tile, tiling.n)); };
+  for (; tiling.tile.p > 1 && !fits_now(); --tiling.tile.p) {
   }
-  while (tiling.tile.q > 1 && !fits(machine, need_of(machine, network, layer, tiling.tile))) {
-    --tiling.tile.q;
+  for (; tiling.tile.q > enough && !fits_now(); --tiling.tile.q) {
+  }
+  for (; in_time && tiling.n > 1 && !fits_now(); --tiling.n) {
+  }
+  for (; tiling.tile.q > 1 && !fits_now(); --tiling.tile.q) {
   }
   tiling.tile = {balanced(p, tiling.tile.p), balanced(q, tiling.tile.q)};
-  if (!layer.weighted()) {
-    return tiling;
+  if (layer.weighted()) {
+    tiling.n = balanced(in_time ? channels : tiling.n, tiling.n);
+    cut_passes(machine, gemm_view(network, layer), tiling);
   }
-
-  const GemmView view = gemm_view(network, layer);
-  const std::int64_t columns = std::min<std::int64_t>(machine.array.columns, view.cols);
-  const std::int64_t copies = machine.buffers();
-  const std::int64_t whole_input = std::int64_t{view.input.h} * view.input.w * view.channels;
-  tiling.input_resident = copies * (whole_input + tiling.tile.p * tiling.tile.q * columns) *
-                              machine.activation_element_bytes() <=
-                          machine.scratchpads.activation_bytes;
-  tiling.weights_resident = copies * view.depth * columns * machine.weight_element_bytes() <=
-                            machine.scratchpads.weight_bytes;
   return tiling;
 }
 

@@ -30,26 +30,25 @@ void gather(const LayerState& state, const Fold& fold, std::span<const std::int3
   const std::vector<Run> runs = runs_of(view, fold.k);
   const Box& box = fold.input.box;
   const auto zero_point = static_cast<std::int32_t>(state.zero_point);
-  operands.resize(static_cast<std::size_t>(fold.pixels() * fold.k.size()));
+  operands.resize(static_cast<std::size_t>(fold.m.size() * fold.k.size()));
   std::int32_t* out = operands.data();
-  for (std::int64_t p = fold.outputs.h.begin; p < fold.outputs.h.end; ++p) {
+  const std::int64_t width = fold.outputs.w.size();
+  for (std::int64_t m = fold.m.begin; m < fold.m.end; ++m) {
+    const std::int64_t p = fold.outputs.h.begin + m / width, q = fold.outputs.w.begin + m % width;
     const std::int64_t top = p * view.window.stride_h - view.window.padding.top;
-    for (std::int64_t q = fold.outputs.w.begin; q < fold.outputs.w.end; ++q) {
-      const std::int64_t left = q * view.window.stride_w - view.window.padding.left;
-      for (const Run& run : runs) {
-        const std::int64_t h = top + run.row, w = left + run.column;
-        if (h < 0 || h >= view.input.h || w < 0 || w >= view.input.w) {
-          std::fill_n(out, run.count, 0);
-        } else {
-          const std::int64_t offset =
-              ((h - box.h.begin) * box.w.size() + (w - box.w.begin)) * box.c.size() + run.channel;
-          const std::int32_t* in = scratchpad.data() + fold.input.address + offset;
-          for (std::int64_t i = 0; i < run.count; ++i) {
-            out[i] = in[i] - zero_point;
-          }
+    const std::int64_t left = q * view.window.stride_w - view.window.padding.left;
+    for (const Run& run : runs) {
+      const std::int64_t h = top + run.row, w = left + run.column;
+      if (h < 0 || h >= view.input.h || w < 0 || w >= view.input.w) {
+        std::fill_n(out, run.count, 0);
+      } else {
+        const std::int64_t offset = ((h - box.h.begin) * box.w.size() + (w - box.w.begin)) * box.c.size() + run.channel;
+        const std::int32_t* in = scratchpad.data() + fold.input.address + offset;
+        for (std::int64_t i = 0; i < run.count; ++i) {
+          out[i] = in[i] - zero_point;
         }
-        out += run.count;
       }
+      out += run.count;
     }
   }
 }

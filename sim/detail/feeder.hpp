@@ -9,7 +9,7 @@
 
 namespace guardbit::sim {
 
-// Writes the operands [pixels, k] of a fold: code - zero point, 0 for padded taps. `scratchpad` is the whole memory.
+// Writes the operands [m, k] of a pass: code - zero point, 0 for padded taps. `scratchpad` is the whole memory.
 void gather(const LayerState& state, const Fold& fold, std::span<const std::int32_t> scratchpad,
             std::vector<std::int32_t>& operands);
 

@@ -2,16 +2,42 @@
 
 #include <algorithm>
 
-#include "arith/overflow.hpp"
-
 namespace guardbit::sim {
+namespace {
 
-std::int64_t narrow_by(const PeRules& rules, arith::int128 value, bool& overflowed) {
-  overflowed = value < rules.low || value > rules.high;
-  if (!overflowed) {
-    return static_cast<std::int64_t>(value);
+std::span<const std::int32_t> transpose(std::span<const std::int32_t> from, std::int64_t rows, std::int64_t columns,
+                                        std::vector<std::int32_t>& to) {
+  to.resize(from.size());
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
+    }
   }
-  return static_cast<std::int64_t>(arith::fit(value, rules.format).value);
+  return to;
+}
+
+}  // namespace
+
+// Who stays and who moves.
+template <class T>
+void FoldStepper<T>::arrange() {
+  const Fold& fold = *data_.fold;
+  depth_ = fold.k.size();
+  if (data_.state->machine->array.dataflow == Dataflow::InputStationary) {
+    used_ = static_cast<int>(fold.m.size());
+    time_ = fold.n.size();
+    time_step_ = 1;
+    column_step_ = fold.n.size();
+    staying_ = transpose(data_.activations, fold.m.size(), depth_, transposed_[0]);
+    streamed_ = transpose(data_.weights, depth_, fold.n.size(), transposed_[1]);
+  } else {
+    used_ = static_cast<int>(fold.n.size());
+    time_ = fold.m.size();
+    time_step_ = fold.n.size();
+    column_step_ = 1;
+    staying_ = data_.weights;
+    streamed_ = data_.activations;
+  }
 }
 
 template <class T>
@@ -21,47 +47,31 @@ void FoldStepper<T>::begin(const FoldData& data) {
   const Machine& machine = *state.machine;
   rows_ = machine.array.rows;
   columns_ = machine.array.columns;
-  used_ = static_cast<int>(data.fold->n.size());
-  pixels_ = data.fold->pixels();
-  depth_ = data.fold->k.size();
+  arrange();
+  fold_index_ = data.fold->k.begin / rows_;
+  folds_ = (state.view.depth + rows_ - 1) / rows_;
   const auto& psum = state.accumulation.psum;
-  memory_rules_ = pe_rules(state.accumulation.accumulator, state.magnitude);
-  const std::int64_t fold_index = data.fold->k.begin / rows_;
   std::int64_t narrowing = 0;
+  // A bubble carries an exact value that the column's range contains anyway: one of the biases it starts from.
+  bubbles_.assign(static_cast<std::size_t>(used_), 0);
   if (psum) {
-    bubbles_.assign(static_cast<std::size_t>(used_), 0);
     grid_.configure(rows_, columns_, pe_rules(*psum, state.group_magnitude));
   } else {
-    const auto bias = state.bias.begin() + data.fold->outputs.c.begin;
-    bubbles_.assign(bias, bias + used_);
-    grid_.configure(rows_, columns_, memory_rules_);
-    const int step = memory_rules_.step == 0 ? rows_ : std::min(memory_rules_.step, rows_);
-    narrowing = 1 + fold_index * ((rows_ + step - 1) / step);
+    const std::int64_t* bias = state.bias.data() + data.fold->outputs.c.begin;
+    for (int c = 0; c < used_; ++c) {
+      bubbles_[static_cast<std::size_t>(c)] = bias[place(0, c) % data.fold->n.size()];
+    }
+    const PeRules& rules = data.sums.rules();
+    grid_.configure(rows_, columns_, rules);
+    const int step = rules.step == 0 ? rows_ : std::min(rules.step, rows_);
+    narrowing = 1 + fold_index_ * ((rows_ + step - 1) / step);
   }
   grid_.reset(bubbles_.data(), used_, narrowing);
   loaded_rows_ = 0;
   cycle_ = 0;
   captured_ = 0;
   if (data.fold->first) {
-    start_sums();
-  }
-}
-
-// The accumulator memory starts with the narrowed biases.
-template <class T>
-void FoldStepper<T>::start_sums() {
-  const auto bias = data_.state->bias.begin() + data_.fold->outputs.c.begin;
-  for (int c = 0; c < used_; ++c) {
-    bool overflowed = false;
-    const std::int64_t value = narrow_by(memory_rules_, bias[c], overflowed);
-    data_.evidence->exact.include(bias[c]);
-    data_.evidence->accumulator.count += overflowed ? static_cast<std::uint64_t>(pixels_) : 0;
-    for (std::int64_t m = 0; m < pixels_; ++m) {
-      const std::int64_t at = m * used_ + c;
-      data_.value[at] = value;
-      data_.exact[at] = bias[c];
-      data_.first[at] = overflowed ? 0 : kNoOverflow;
-    }
+    data_.sums.start();
   }
 }
 
@@ -73,12 +83,12 @@ bool FoldStepper<T>::edge(nets::LayerCost& cost) {
     load_edge();
     return false;
   }
-  ++(cycle_ < pixels_ ? cost.stream_cycles : cost.fill_drain_cycles);
+  ++(cycle_ < time_ ? cost.stream_cycles : cost.fill_drain_cycles);
   capture();
-  if (captured_ == pixels_ * columns_) {
+  if (captured_ == time_ * columns_) {
     record_column_evidence();
     if (data_.fold->last) {
-      record_outputs();
+      data_.sums.record();
     }
     return true;
   }
@@ -88,114 +98,66 @@ bool FoldStepper<T>::edge(nets::LayerCost& cost) {
   return false;
 }
 
-// The weights of the bottom row enter first.
+// The operands of the bottom row enter first.
 template <class T>
 void FoldStepper<T>::load_edge() {
   const std::int64_t k = rows_ - 1 - loaded_rows_;
   const bool used = k < depth_;
-  grid_.push_weights(used ? data_.weights.data() + k * used_ : nullptr, used_);
+  grid_.push_weights(used ? staying_.data() + k * used_ : nullptr, used_);
   ++loaded_rows_;
 }
 
-// Operand of pixel m enters row r in cycle m + r, its sum enters column c in cycle m + c.
+// Streamed operand t enters row r in cycle t + r, its sum enters column c in cycle t + c.
 template <class T>
 void FoldStepper<T>::feed() {
   for (int r = 0; r < rows_; ++r) {
-    const std::int64_t m = cycle_ - r;
-    const bool valid = m >= 0 && m < pixels_ && r < depth_;
-    grid_.set_x(r, valid ? data_.operands[static_cast<std::size_t>(m * depth_ + r)] : 0);
+    const std::int64_t t = cycle_ - r;
+    const bool valid = t >= 0 && t < time_ && r < depth_;
+    grid_.set_x(r, valid ? streamed_[static_cast<std::size_t>(t * depth_ + r)] : 0);
   }
   const bool psum = data_.state->accumulation.psum.has_value();
   for (int c = 0; c < columns_; ++c) {
-    const std::int64_t m = cycle_ - c;
-    if (psum || m < 0 || m >= pixels_ || c >= used_) {
+    const std::int64_t t = cycle_ - c;
+    if (psum || t < 0 || t >= time_ || c >= used_) {
       grid_.set_bubble(c);
       continue;
     }
-    const std::int64_t at = m * used_ + c;
-    const T first = data_.first[at] == kNoOverflow ? PeGrid<T>::kNoOverflow : static_cast<T>(data_.first[at]);
-    grid_.set_top(c, static_cast<T>(data_.value[at]), static_cast<T>(data_.exact[at]), first);
+    const std::int64_t at = place(t, c), known = data_.sums.first(at);
+    const T first = known == kNoOverflow ? PeGrid<T>::kNoOverflow : static_cast<T>(known);
+    grid_.set_top(c, static_cast<T>(data_.sums.value(at)), static_cast<T>(data_.sums.exact(at)), first);
   }
 }
 
 // What stands in the output registers of the bottom row since the last edge.
 template <class T>
 void FoldStepper<T>::capture() {
+  const bool psum = data_.state->accumulation.psum.has_value();
   for (int c = 0; c < columns_; ++c) {
-    const std::int64_t m = cycle_ - rows_ - c;
-    if (m < 0 || m >= pixels_) {
+    const std::int64_t t = cycle_ - rows_ - c;
+    if (t < 0 || t >= time_) {
       continue;
     }
     ++captured_;
     if (c >= used_) {
       continue;
     }
-    const std::int64_t at = m * used_ + c;
-    if (data_.state->accumulation.psum) {
-      take_partial_sum(static_cast<std::size_t>(at), m, c);
-      continue;
+    const std::int64_t first = grid_.first(c) == PeGrid<T>::kNoOverflow ? kNoOverflow : grid_.first(c);
+    if (psum) {
+      data_.sums.add(place(t, c), grid_.acc(c), grid_.exact(c), first, fold_index_, folds_);
+    } else {
+      data_.sums.put(place(t, c), grid_.acc(c), grid_.exact(c), first);
     }
-    const T first = grid_.first(c);
-    data_.value[at] = grid_.acc(c);
-    data_.exact[at] = grid_.exact(c);
-    data_.first[at] = first == PeGrid<T>::kNoOverflow ? kNoOverflow : first;
-  }
-}
-
-// The fold's own sum is complete: its evidence, and the accumulator memory's addition.
-template <class T>
-void FoldStepper<T>::take_partial_sum(std::size_t at, std::int64_t pixel, int column) {
-  const std::int64_t fold_index = data_.fold->k.begin / rows_;
-  const std::int64_t folds = (data_.state->view.depth + rows_ - 1) / rows_;
-  const std::int64_t output = data_.first_output + pixel * data_.state->view.output.c + column;
-  const std::int64_t sum = grid_.acc(column), exact = grid_.exact(column);
-  arith::OverflowCounts mine;
-  mine.total = 1;
-  mine.harmful = sum != exact ? 1 : 0;
-  if (grid_.first(column) != PeGrid<T>::kNoOverflow) {
-    mine.outputs = 1;
-    mine.transient = sum == exact ? 1 : 0;
-    mine.first = arith::FirstOverflow{output * folds + fold_index, grid_.first(column)};
-  }
-  data_.evidence->psum.merge(mine);
-
-  bool overflowed = false;
-  data_.value[at] = narrow_by(memory_rules_, arith::int128{data_.value[at]} + sum, overflowed);
-  data_.exact[at] += exact;
-  data_.evidence->exact.include(data_.exact[at]);
-  if (overflowed) {
-    ++data_.evidence->accumulator.count;
-    data_.first[at] = std::min(data_.first[at], 1 + fold_index);
   }
 }
 
 template <class T>
 void FoldStepper<T>::record_column_evidence() {
   const bool psum = data_.state->accumulation.psum.has_value();
+  arith::AccumulationEvidence& evidence = data_.sums.evidence();
   for (int c = 0; c < used_; ++c) {
-    (psum ? data_.evidence->psum : data_.evidence->accumulator).count += grid_.overflows(c);
+    (psum ? evidence.psum : evidence.accumulator).count += grid_.overflows(c);
     if (!psum) {
-      data_.evidence->exact.merge(grid_.range(c));
-    }
-  }
-}
-
-template <class T>
-void FoldStepper<T>::record_outputs() {
-  arith::OverflowCounts& counts = data_.evidence->accumulator;
-  for (std::int64_t m = 0; m < pixels_; ++m) {
-    for (int c = 0; c < used_; ++c) {
-      const std::int64_t at = m * used_ + c;
-      const bool exact = data_.value[at] == data_.exact[at];
-      arith::OverflowCounts mine;
-      mine.total = 1;
-      mine.harmful = exact ? 0 : 1;
-      if (data_.first[at] != kNoOverflow) {
-        mine.outputs = 1;
-        mine.transient = exact ? 1 : 0;
-        mine.first = arith::FirstOverflow{data_.first_output + m * data_.state->view.output.c + c, data_.first[at]};
-      }
-      counts.merge(mine);
+      evidence.exact.merge(grid_.range(c));
     }
   }
 }

@@ -97,7 +97,7 @@ LayerState prepare_layer(const Machine& machine, const nets::IntegerNetwork& net
   if (layer.weighted()) {
     state.view = gemm_view(network, layer);
     state.inputs[0] = state.view.input;
-    state.accumulation = {machine.numerics.accumulator, machine.numerics.psum, machine.array.rows};
+    state.accumulation = sim::accumulation(machine);
     state.zero_point = network.layer(layer.inputs[0]).output.zero_point;
     state.weights = dram_weights(layer, state.view);
     state.bias = layer.bias;

@@ -7,8 +7,8 @@ namespace guardbit::sim {
 
 Accelerator::Accelerator(sc_core::sc_module_name name)
     : sc_module(name),
-      dma_read_("dma_read", sequencer_.wake(), activations_, weights_),
-      dma_write_("dma_write", sequencer_.wake(), activations_, weights_),
+      dma_read_("dma_read", sequencer_.wake(), activations_, weights_, accumulators_, spilled_),
+      dma_write_("dma_write", sequencer_.wake(), activations_, weights_, accumulators_, spilled_),
       array_tile_("array_tile", sequencer_.wake(), activations_, weights_, accumulators_),
       array_cycle_("array_cycle", sequencer_.wake(), activations_, weights_, accumulators_),
       vector_unit_("vector_unit", sequencer_.wake(), activations_, accumulators_) {}

@@ -25,6 +25,7 @@ class Accelerator : public sc_core::sc_module {
   Scratchpad activations_{"activation_scratchpad"};
   Scratchpad weights_{"weight_scratchpad"};
   AccumulatorMemory accumulators_{"accumulator_memory"};
+  SpilledSums spilled_;  // DRAM, not a module
   Sequencer sequencer_{"sequencer"};
   Dma dma_read_;
   Dma dma_write_;

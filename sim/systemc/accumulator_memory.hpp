@@ -35,4 +35,15 @@ class AccumulatorMemory : public sc_core::sc_module {
   std::vector<std::int64_t> value_, exact_, first_;
 };
 
+// DRAM where unfinished sums wait between two passes: [P, Q, K] of one layer, with the same three numbers per sum.
+struct SpilledSums {
+  std::vector<std::int64_t> value, exact, first;
+
+  void resize(std::int64_t elements) {
+    for (auto* array : {&value, &exact, &first}) {
+      array->resize(static_cast<std::size_t>(elements));
+    }
+  }
+};
+
 }  // namespace guardbit::sim

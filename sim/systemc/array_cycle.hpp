@@ -1,7 +1,9 @@
 // The PE array, clock edge by clock edge: one process for the whole array. Durations are counted.
 #pragma once
 
-#include "sim/detail/fold_stepper.hpp"
+#include <variant>
+
+#include "sim/detail/output_stepper.hpp"
 #include "sim/systemc/accumulator_memory.hpp"
 #include "sim/systemc/scratchpad.hpp"
 #include "sim/systemc/unit_module.hpp"
@@ -24,10 +26,14 @@ class ArrayCycle : public UnitModule {
   Scratchpad& activations_;
   Scratchpad& weights_;
   AccumulatorMemory& accumulators_;
-  std::vector<std::int32_t> operands_;  // [pixels, k]
-  bool narrow_registers_ = false;
-  FoldStepper<std::int32_t> stepper_32_;
-  FoldStepper<std::int64_t> stepper_64_;
+  std::vector<std::int32_t> operands_;  // [m, k]
+  FoldStepper<std::int32_t> fold_32_;
+  FoldStepper<std::int64_t> fold_64_;
+  OutputStepper<std::int32_t> output_32_;
+  OutputStepper<std::int64_t> output_64_;
+  using Stepper = std::variant<FoldStepper<std::int32_t>*, FoldStepper<std::int64_t>*, OutputStepper<std::int32_t>*,
+                               OutputStepper<std::int64_t>*>;
+  Stepper stepper_ = &fold_64_;  // of the pass that runs
 };
 
 }  // namespace guardbit::sim

@@ -9,53 +9,89 @@ namespace guardbit::sim {
 
 void ArrayTile::configure(const Job& job) {
   UnitModule::configure(job);
-  const LayerState& state = *job.state;
-  if (job.cycle_by_cycle || !state.layer->weighted()) {
+  spare_.clear();
+  GUARDBIT_SIM_CHECK(in_flight_.empty());
+  if (job.cycle_by_cycle || !job.state->layer->weighted()) {
     return;
   }
-  std::int64_t pixels = 0, columns = 0;
-  for (const Command& command : state.program.commands) {
+  most_pixels_ = most_channels_ = 0;
+  for (const Command& command : job.state->program.commands) {
     if (const auto* fold = std::get_if<Fold>(&command.operation)) {
-      pixels = std::max(pixels, fold->pixels());
-      columns = std::max(columns, fold->n.size());
+      most_pixels_ = std::max(most_pixels_, fold->m.size());
+      most_channels_ = std::max(most_channels_, fold->n.size());
     }
   }
-  sums_.emplace(static_cast<int>(pixels), static_cast<int>(columns), state.accumulation);
 }
 
 std::int64_t ArrayTile::begin(const Command& command) {
   const auto& fold = std::get<Fold>(command.operation);
   const Machine::Array& array = job().state->machine->array;
-  const std::int64_t pixels = fold.pixels();
   compute(fold);
   nets::LayerCost& cost = *job().cost;
-  const std::int64_t cycles = fold_cycles(array.rows, array.columns, pixels);
-  cost.array_busy_cycles += static_cast<std::uint64_t>(cycles);
-  cost.weight_load_cycles += static_cast<std::uint64_t>(array.rows);
-  cost.stream_cycles += static_cast<std::uint64_t>(pixels);
-  cost.fill_drain_cycles += static_cast<std::uint64_t>(cycles - array.rows - pixels);
-  return cycles;
+  const FoldCycles cycles = fold_cycles(array, fold);
+  cost.array_busy_cycles += static_cast<std::uint64_t>(cycles.total());
+  cost.weight_load_cycles += static_cast<std::uint64_t>(cycles.load);
+  cost.stream_cycles += static_cast<std::uint64_t>(cycles.stream);
+  cost.fill_drain_cycles += static_cast<std::uint64_t>(cycles.fill_drain);
+  return cycles.total();
+}
+
+// The running sums of a block of outputs, from its first pass to its last.
+arith::AccumulatorTile& ArrayTile::sums_of(const Fold& fold) {
+  const LayerState& state = *job().state;
+  const std::int64_t key = job().first_output(fold);
+  if (!fold.first) {
+    return in_flight_.at(key);
+  }
+  if (spare_.empty()) {
+    spare_.emplace_back(static_cast<int>(most_pixels_), static_cast<int>(most_channels_), state.accumulation);
+  }
+  arith::AccumulatorTile& sums = in_flight_.emplace(key, std::move(spare_.back())).first->second;
+  spare_.pop_back();
+  const auto bias = std::span(state.bias).subspan(static_cast<std::size_t>(fold.outputs.c.begin),
+                                                  static_cast<std::size_t>(fold.n.size()));
+  sums.reset(static_cast<int>(fold.m.size()), static_cast<int>(fold.n.size()), bias);
+  return sums;
+}
+
+// Output-stationary sums stay in the PEs over all passes of a block, and groups of `step` run through: the kernel sees
+// the reduction in one piece.
+void ArrayTile::collect(const Fold& fold, std::span<const std::int32_t> weights) {
+  const std::int64_t pixels = fold.m.size(), depth = job().state->view.depth, columns = fold.n.size();
+  chain_operands_.resize(static_cast<std::size_t>(pixels * depth));
+  chain_weights_.resize(static_cast<std::size_t>(depth * columns));
+  for (std::int64_t m = 0; m < pixels; ++m) {
+    std::copy_n(operands_.begin() + m * fold.k.size(), fold.k.size(),
+                chain_operands_.begin() + m * depth + fold.k.begin);
+  }
+  std::copy(weights.begin(), weights.end(), chain_weights_.begin() + fold.k.begin * columns);
 }
 
 void ArrayTile::compute(const Fold& fold) {
   const LayerState& state = *job().state;
-  const std::int64_t pixels = fold.pixels(), depth = fold.k.size(), columns = fold.n.size();
+  const std::int64_t pixels = fold.m.size(), columns = fold.n.size();
   gather(state, fold, activations_.all(), operands_);
-  const auto weights = weights_.at(fold.weights, depth * columns);
-  if (fold.first) {
-    const auto bias = std::span(state.bias).subspan(static_cast<std::size_t>(fold.outputs.c.begin),
-                                                    static_cast<std::size_t>(columns));
-    sums_->reset(static_cast<int>(pixels), static_cast<int>(columns), bias);
+  const auto weights = weights_.at(fold.weights, fold.k.size() * columns);
+  arith::AccumulatorTile& sums = sums_of(fold);
+  const bool cut = state.machine->array.dataflow == Dataflow::OutputStationary && !(fold.first && fold.last);
+  if (!cut) {
+    sums.accumulate(operands_.data(), fold.k.size(), weights.data(), columns, static_cast<int>(fold.k.size()));
+  } else {
+    collect(fold, weights);
+    if (fold.last) {
+      const auto depth = static_cast<int>(state.view.depth);
+      sums.accumulate(chain_operands_.data(), depth, chain_weights_.data(), columns, depth);
+    }
   }
-  sums_->accumulate(operands_.data(), depth, weights.data(), columns, static_cast<int>(depth));
-  std::span<const std::int64_t> sums;
+  std::span<const std::int64_t> finished;
   if (fold.last) {
     std::int64_t* out = accumulators_.values(fold.accumulators, pixels * columns);
-    sums_->finish(out, columns, job().first_output(fold.outputs), state.view.output.c, *job().evidence);
-    sums = {out, static_cast<std::size_t>(pixels * columns)};
+    sums.finish(out, columns, job().first_output(fold), state.view.output.c, *job().evidence);
+    finished = {out, static_cast<std::size_t>(pixels * columns)};
+    spare_.push_back(std::move(in_flight_.extract(job().first_output(fold)).mapped()));
   }
   if (job().observer != nullptr) {
-    job().observer->fold({fold, operands_, weights, sums});
+    job().observer->fold({fold, operands_, weights, finished});
   }
 }
 

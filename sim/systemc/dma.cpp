@@ -3,15 +3,32 @@
 #include <algorithm>
 
 namespace guardbit::sim {
+namespace {
+
+// Calls visit(index in [P, Q, K], offset in [pixels, columns] of the tile, columns) for every pixel of a tile.
+template <class Visit>
+void for_pixels(const nets::Shape& shape, const Box& tile, const Visit& visit) {
+  std::int64_t offset = 0;
+  for (std::int64_t p = tile.h.begin; p < tile.h.end; ++p) {
+    for (std::int64_t q = tile.w.begin; q < tile.w.end; ++q) {
+      visit((p * shape.w + q) * shape.c + tile.c.begin, offset, tile.c.size());
+      offset += tile.c.size();
+    }
+  }
+}
+
+}  // namespace
 
 std::int64_t Dma::begin(const Command& command) {
-  if (const auto* activations = std::get_if<LoadActivations>(&command.operation)) {
-    move(*activations);
-  } else if (const auto* weights = std::get_if<LoadWeights>(&command.operation)) {
-    move(*weights);
-  } else {
-    move(std::get<StoreOutputs>(command.operation));
-  }
+  std::visit(
+      [this](const auto& operation) {
+        if constexpr (requires { move(operation); }) {
+          move(operation);
+        } else {
+          fail_check(__FILE__, __LINE__, "a command that is not a transfer");
+        }
+      },
+      command.operation);
   return command_cycles(*job().state->machine, command.operation);
 }
 
@@ -44,16 +61,39 @@ void Dma::move(const LoadWeights& load) {
 }
 
 void Dma::move(const StoreOutputs& store) {
+  const auto in = activations_.at(store.address, store.outputs.count());
+  for_pixels(job().state->layer->shape, store.outputs,
+             [&](std::int64_t index, std::int64_t offset, std::int64_t columns) {
+               std::copy_n(in.begin() + offset, columns, job().output + index);
+             });
+}
+
+void Dma::move(const SpillSums& spill) {
   const nets::Shape& shape = job().state->layer->shape;
-  const Box& box = store.outputs;
-  const auto in = activations_.at(store.address, box.count());
-  auto from = in.begin();
-  for (std::int64_t p = box.h.begin; p < box.h.end; ++p) {
-    for (std::int64_t q = box.w.begin; q < box.w.end; ++q) {
-      std::copy_n(from, box.c.size(), job().output + (p * shape.w + q) * shape.c + box.c.begin);
-      from += box.c.size();
-    }
-  }
+  spilled_.resize(shape.count());
+  const std::int64_t count = spill.outputs.count();
+  const auto copy = [&](const std::int64_t* from, std::vector<std::int64_t>& to) {
+    for_pixels(shape, spill.outputs, [&](std::int64_t index, std::int64_t offset, std::int64_t columns) {
+      std::copy_n(from + offset, columns, to.begin() + index);
+    });
+  };
+  copy(accumulators_.values(spill.accumulators, count), spilled_.value);
+  copy(accumulators_.exact(spill.accumulators, count), spilled_.exact);
+  copy(accumulators_.first(spill.accumulators, count), spilled_.first);
+}
+
+void Dma::move(const ReloadSums& reload) {
+  const nets::Shape& shape = job().state->layer->shape;
+  GUARDBIT_SIM_CHECK(static_cast<std::int64_t>(spilled_.value.size()) >= shape.count());
+  const std::int64_t count = reload.outputs.count();
+  const auto copy = [&](const std::vector<std::int64_t>& from, std::int64_t* to) {
+    for_pixels(shape, reload.outputs, [&](std::int64_t index, std::int64_t offset, std::int64_t columns) {
+      std::copy_n(from.begin() + index, columns, to + offset);
+    });
+  };
+  copy(spilled_.value, accumulators_.values(reload.accumulators, count));
+  copy(spilled_.exact, accumulators_.exact(reload.accumulators, count));
+  copy(spilled_.first, accumulators_.first(reload.accumulators, count));
 }
 
 }  // namespace guardbit::sim

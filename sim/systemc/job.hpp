@@ -29,8 +29,10 @@ struct Job {
   [[nodiscard]] std::int64_t pixel_index(const Box& outputs) const {
     return outputs.h.begin * state->view.output.w + outputs.w.begin;
   }
-  [[nodiscard]] std::int64_t first_output(const Box& outputs) const {
-    return (image * state->view.pixels() + pixel_index(outputs)) * state->view.output.c + outputs.c.begin;
+  // Of the first pixel of a pass.
+  [[nodiscard]] std::int64_t first_output(const Fold& fold) const {
+    return (image * state->view.pixels() + pixel_index(fold.outputs) + fold.m.begin) * state->view.output.c +
+           fold.outputs.c.begin;
   }
 };
 

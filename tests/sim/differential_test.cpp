@@ -195,7 +195,7 @@ class Listener : public Observer {
   void fold(const FoldValues& values) override {
     const auto depth = static_cast<std::size_t>(values.fold.k.size());
     const auto columns = static_cast<std::size_t>(values.fold.n.size());
-    const auto pixels = static_cast<std::size_t>(values.fold.pixels());
+    const auto pixels = static_cast<std::size_t>(values.fold.m.size());
     ASSERT_EQ(values.activations.size(), pixels * depth);
     ASSERT_EQ(values.weights.size(), depth * columns);
     ASSERT_EQ(values.accumulators.size(), values.fold.last ? pixels * columns : 0);

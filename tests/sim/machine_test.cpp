@@ -51,7 +51,8 @@ TEST(Machine, EveryKeyIsListedOnce) {
 
 TEST(Machine, EveryValueIsRead) {
   const Machine machine = read(
-      "  array: {rows: 3, columns: 5, dataflow: weight_stationary}\n"
+      "  array: {rows: 3, columns: 5, dataflow: input_stationary}\n"
+      "  mapping: {loop_order: reduction_outer}\n"
       "  numerics: {activation: uint8, weight: int4, accumulator: {format: 'int<20,SAT>', step: 4},\n"
       "             psum: {format: 'int<14,WRAP>', step: 2}, output: pow2}\n"
       "  scratchpads: {activation: 1KiB, weight: 2KiB, accumulator: 3KiB, banks: 2, double_buffered: false}\n"
@@ -60,7 +61,8 @@ TEST(Machine, EveryValueIsRead) {
       "  clock_ns: 2.5\n"
       "  energy_pj: {mac_int8: 1, vector_op: 2, sram_byte: 3, dram_byte: 4, source: here}\n");
   Machine expected;
-  expected.array = {.rows = 3, .columns = 5};
+  expected.array = {.rows = 3, .columns = 5, .dataflow = Dataflow::InputStationary};
+  expected.mapping.loop_order = LoopOrder::ReductionOuter;
   expected.numerics.activation = arith::parse_format("uint8");
   expected.numerics.weight = arith::parse_format("int4");
   expected.numerics.accumulator = {arith::parse_format("int<20,SAT>"), 4};
@@ -93,9 +95,11 @@ TEST(Machine, EachBadValueIsOneLine) {
       {"  array: {dataflow: sideways}\n",
        "m.yaml:2: machine.array.dataflow: found sideways, allowed weight_stationary, output_stationary, "
        "input_stationary"},
-      {"  array: {dataflow: output_stationary}\n",
-       "m.yaml:2: machine.array.dataflow: found output_stationary, allowed weight_stationary (the others are not "
-       "available in this version)"},
+      {"  mapping: {loop_order: zigzag}\n",
+       "m.yaml:2: machine.mapping.loop_order: found zigzag, allowed reduction_inner, reduction_outer"},
+      {"  array: {dataflow: output_stationary}\n  mapping: {loop_order: reduction_outer}\n",
+       "m.yaml:3: machine.mapping.loop_order: found reduction_outer with dataflow output_stationary, allowed "
+       "reduction_inner: sums stay in the PEs until they are complete"},
       {"  numerics: {accumulator: {format: 'fixed<16,8>'}}\n",
        "m.yaml:2: machine.numerics.accumulator.format: found fixed<16,8>, allowed an integer format of 2 to 64 bits, "
        "for example int<32,WRAP>"},

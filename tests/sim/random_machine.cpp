@@ -76,6 +76,10 @@ Machine random_machine(std::uint64_t seed, const nets::IntegerNetwork& network) 
   Machine machine;
   machine.array.rows = static_cast<int>(random.in(1, 8));
   machine.array.columns = static_cast<int>(random.in(1, 8));
+  machine.array.dataflow = static_cast<sim::Dataflow>(random.in(0, 2));
+  if (machine.array.dataflow != sim::Dataflow::OutputStationary && random.chance(40)) {
+    machine.mapping.loop_order = sim::LoopOrder::ReductionOuter;
+  }
   machine.numerics.activation = arith::integer_format(16);
   machine.numerics.weight = arith::integer_format(16);
   for (const nets::IntegerLayer& layer : network.layers) {
