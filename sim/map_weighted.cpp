@@ -2,7 +2,7 @@
 //
 //   for each group, for each block of channels
 //     reduction_inner:  for each tile: for each m of the tile: for each k: a pass;  then requantize and store
-//     reduction_outer:  for each k: for each tile: for each m of the tile: a pass;  requantize and store after the last k
+//     reduction_outer:  for each k: for each tile: for each m of the tile: a pass;  after the last k as above
 #include <algorithm>
 #include <array>
 

@@ -15,8 +15,8 @@ struct TileShape {
   friend bool operator==(const TileShape&, const TileShape&) = default;
 };
 
-// How a layer is cut. A weighted layer's output is cut into blocks of `n` channels, those into tiles of pixels; a tile is
-// computed in passes of at most `m` pixels and `k` reduction indices.
+// How a layer is cut. A weighted layer's output is cut into blocks of `n` channels, those into tiles of pixels; a tile
+// is computed in passes of at most `m` pixels and `k` reduction indices.
 struct Tiling {
   TileShape tile;
   std::int64_t n = 0;  // output channels of a block; weight and output stationary: columns
@@ -42,10 +42,10 @@ struct Tiling {
                             const Box& outputs);
 
 // Cycles of one pass with ideal memory, by what the array does. T operands are streamed.
-//   weight_stationary, input_stationary: `rows` to load the operands that stay, T to stream, rows + columns - 1 until the
-//     last sum is in the accumulator memory: 2*rows + columns + T - 1.
-//   output_stationary: the PE in row r and column c multiplies operand k in cycle k + r + c: T + rows + columns - 2 until
-//     the last PE has added; then, if the pass drains, `rows` in each of which the bottom row is taken over.
+//   weight_stationary, input_stationary: `rows` to load the operands that stay, T to stream, rows + columns - 1 until
+//     the last sum is in the accumulator memory: 2*rows + columns + T - 1.
+//   output_stationary: the PE in row r and column c multiplies operand k in cycle k + r + c: T + rows + columns - 2
+//     until the last PE has added; then, if the pass drains, `rows` in each of which the bottom row is taken over.
 struct FoldCycles {
   std::int64_t load = 0, stream = 0, fill_drain = 0;
   [[nodiscard]] constexpr std::int64_t total() const { return load + stream + fill_drain; }
@@ -53,13 +53,14 @@ struct FoldCycles {
 [[nodiscard]] FoldCycles fold_cycles(const Machine::Array& array, std::int64_t streamed, bool drains);
 [[nodiscard]] FoldCycles fold_cycles(const Machine::Array& array, const Fold& fold);
 
-// What SCALE-Sim counts. Weight and input stationary one cycle less than ours, 2*rows + columns + T - 2: it stops at the
-// cycle in which the last PE adds, we at the next, in which the accumulator memory takes the registered sum over. Output
-// stationary `rows` less than ours, rows + columns + T - 2: it writes the sums out while the last PEs still add.
+// What SCALE-Sim v2 counts. Weight and input stationary one cycle less than ours, 2*rows + columns + T - 2: it stops at
+// the cycle in which the last PE adds, we at the next, in which the accumulator memory takes the registered sum over.
+// Output stationary `rows` less than ours, rows + columns + T - 2: column c starts to leave the array, bottom row first,
+// in cycle T - 1 + c, which is rows - 1 cycles before the PE of that row has added its last product.
 [[nodiscard]] std::int64_t scale_sim_fold_cycles(const Machine::Array& array, std::int64_t streamed);
 
-// Cycles and SCALE-Sim's cycles of a whole layer for one image with ideal memory and memories that hold the whole layer;
-// 0 for layers without weights.
+// Cycles and SCALE-Sim's cycles of a whole layer for one image with ideal memory that holds the whole layer; 0 for
+// layers without weights.
 struct IdealCycles {
   std::int64_t ours = 0, scale_sim = 0;
 };

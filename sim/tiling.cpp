@@ -89,8 +89,8 @@ Need need_of(const Machine& machine, const IntegerNetwork& network, const Intege
 void require(const IntegerLayer& layer, const char* memory, std::int64_t needed, std::int64_t available) {
   if (needed > available) {
     throw Error("layer " + layer.name + ": the smallest tile needs " + std::to_string(needed) +
-                " bytes of machine.scratchpads." + memory + ", found " + std::to_string(available) + ", allowed " + std::to_string(needed) +
-                " or more");
+                " bytes of machine.scratchpads." + memory + ", found " + std::to_string(available) +
+                ", allowed " + std::to_string(needed) + " or more");
   }
 }
 

@@ -1,5 +1,5 @@
-// One pass of a weight- or input-stationary array, cycle by cycle: load of the operands that stay, skewed operands at the
-// edges of a PeGrid, results into the accumulator memory. Counts its own cycles; knows no formula for them.
+// One pass of a weight- or input-stationary array, cycle by cycle: load of the operands that stay, skewed operands at
+// the edges of a PeGrid, results into the accumulator memory. Counts its own cycles; knows no formula for them.
 //
 // Rows hold k. Weight stationary: columns hold n, m is streamed. Input stationary: columns hold m, n is streamed.
 #pragma once

@@ -63,9 +63,10 @@ template <class T, PeMode M>
 
 namespace detail {
 
-#define GUARDBIT_ROW(type, bits, mode)                                                                              \
-  GUARDBIT_CLONES void output_row_##bits##_##mode(const OutputGrid<type>::View& v, const OutputGrid<type>::RowWork& work) { \
-    step_row<type, PeMode::mode>(v, work);                                                                          \
+#define GUARDBIT_ROW(type, bits, mode)                                              \
+  GUARDBIT_CLONES void output_row_##bits##_##mode(const OutputGrid<type>::View& v,    \
+                                                  const OutputGrid<type>::RowWork& work) { \
+    step_row<type, PeMode::mode>(v, work);                                            \
   }
 #define GUARDBIT_ROWS(type, bits)       \
   GUARDBIT_ROW(type, bits, None)         \

@@ -34,8 +34,8 @@ class OutputGrid {
   // A new sum in the PE (row, column): `initial`, narrowed to `acc`. ranged: the narrowing of `initial` counts as one.
   void start(int row, int column, std::int64_t acc, std::int64_t initial, bool overflowed, bool ranged);
 
-  // The operands of the coming cycles: indices [begin, end) of a reduction of `depth`; the first narrowing has the index
-  // `narrowing`. used_*: PEs that hold an output.
+  // The operands of the coming cycles: indices [begin, end) of a reduction of `depth`, whose first narrowing has the
+  // index `narrowing`. used_*: PEs that hold an output.
   void begin_stream(std::int64_t begin, std::int64_t end, std::int64_t depth, std::int64_t narrowing, int used_rows,
                     int used_columns);
 

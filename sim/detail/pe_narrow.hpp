@@ -1,5 +1,5 @@
-// The narrowing adder of one PE, for the step kernels of the grids: inlined into loops over columns, so that the compiler
-// turns it into vector code.
+// The narrowing adder of one PE, for the step kernels of the grids: inlined into loops over columns, so that the
+// compiler turns it into vector code.
 #pragma once
 
 #include <algorithm>
