@@ -27,8 +27,10 @@ constexpr Key kKeys[] = {
     {"numerics.activation", "int8", "largest activation format, integer, 1 to 16 bits"},
     {"numerics.weight", "int8", "largest weight format, integer, 1 to 16 bits"},
     {"numerics.accumulator.format", "int<32,WRAP>", "running sum, integer, 2 to 64 bits (unsigned 2 to 63)"},
-    {"numerics.accumulator.step", "1", "products added exactly before each narrowing; 0: a whole fold"},
-    {"numerics.psum", "null", "{format, step}: the partial sum of one fold, narrowed on its own; null: none"},
+    {"numerics.accumulator.step", "1", "products added exactly before each narrowing; 0: a whole pass"},
+    {"numerics.psum", "null", "{format, step}: the partial sum of one pass, narrowed on its own; null: none"},
+    {"numerics.narrow_accumulator", "false",
+     "true allows an accumulator or psum that cannot hold every product of activation and weight, to study overflow"},
     {"numerics.output", "tflite_double", "output policy the network was converted with"},
     {"scratchpads.activation", "64KiB", "inputs and outputs of a layer's tiles"},
     {"scratchpads.weight", "64KiB", "weights of the coming folds"},
@@ -105,13 +107,34 @@ Machine::Mapping read_mapping(const nets::Section& section, Dataflow dataflow) {
   return mapping;
 }
 
+// An adder narrower than the multiplier before it is a mistake, unless it is the subject of the study.
+void check_holds_products(const Machine::Numerics& numerics, const arith::Format& sum, const nets::Section& section) {
+  const arith::Format &x = numerics.activation, &w = numerics.weight;
+  for (const arith::int128 a : {x.min_code(), x.max_code()}) {
+    for (const arith::int128 b : {w.min_code(), w.max_code()}) {
+      if (!sum.contains(a * b)) {
+        section.fail("format", arith::to_string(sum),
+                     "a format that holds every product of " + arith::to_string(x) + " and " + arith::to_string(w) +
+                         " (or machine.numerics.narrow_accumulator=true)");
+      }
+    }
+  }
+}
+
 Machine::Numerics read_numerics(const nets::Section& section) {
   Machine::Numerics numerics;
   numerics.activation = read_format(section, "activation", numerics.activation, {});
   numerics.weight = read_format(section, "weight", numerics.weight, {});
   numerics.accumulator = read_accumulator(section.section_or_empty("accumulator"));
+  const bool narrow = section.boolean("narrow_accumulator", false);
   if (section.has("psum")) {
     numerics.psum = read_accumulator(section.section("psum"));
+    if (!narrow) {
+      check_holds_products(numerics, numerics.psum->format, section.section("psum"));
+    }
+  }
+  if (!narrow) {
+    check_holds_products(numerics, numerics.accumulator.format, section.section_or_empty("accumulator"));
   }
   numerics.output = section.choice("output", {"tflite_double", "tflite_single", "onnx_float", "pow2"}, numerics.output);
   return numerics;

@@ -84,6 +84,16 @@ TEST_F(BadInput, MachinesThatCannotBeBuiltAreRefused) {
   refused({"config", "check", edge, "machine.array.dataflow=weight_stationery"}, {"weight_stationery",
       "weight_stationary"});
   refused({"config", "check", edge, "machine.array.colums=4"}, {"colums", "did you mean columns?"});
+  refused({"config", "check", edge, "machine.scratchpads.weight=0"}, {"machine.scratchpads.weight", "found 0"});
+  refused({"config", "check", edge, "machine.mapping.loop_order=sideways"},
+          {"machine.mapping.loop_order", "found sideways", "allowed reduction_inner, reduction_outer"});
+  refused({"config", "check", edge, "machine.array.dataflow=output_stationary",
+           "machine.mapping.loop_order=reduction_outer"},
+          {"machine.mapping.loop_order", "output_stationary", "allowed reduction_inner"});
+  refused({"config", "check", edge, "machine.numerics.accumulator.format=int<15,SAT>"},
+          {"machine.numerics.accumulator.format", "found int15", "every product of int8 and int8"});
+  refused({"config", "check", edge, "machine.numerics.psum.format=uint<40,WRAP>"},
+          {"machine.numerics.psum.format", "uint<40,WRAP>", "every product of int8 and int8"});
 }
 
 TEST_F(BadInput, ValuesOutOfRangeAreRefused) {

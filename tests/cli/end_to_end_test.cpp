@@ -35,7 +35,8 @@ class EndToEnd : public testing::Test {
   void SetUp() override {
     write_text(place_ / "tiny.yaml", kRecipe);
     write_text(place_ / "machine.yaml",
-               "machine:\n  array: {rows: 6, columns: 4}\n  numerics: {accumulator: {format: 'int<32,WRAP>', step: 1}}\n");
+               "machine:\n  array: {rows: 6, columns: 4}\n"
+               "  numerics: {accumulator: {format: 'int<32,WRAP>', step: 1}, narrow_accumulator: true}\n");
     held({"train", place_ / "tiny.yaml", "-o", place_ / "run", "--json", place_ / "train.json"});
     held({"quantize", place_ / "run", "scheme=int8", "output=" + (place_ / "int8"), "calibration.images=100"});
   }
@@ -141,6 +142,20 @@ TEST_F(EndToEnd, EveryEngineBrokenOnPurposeIsCaughtAndLocated) {
   EXPECT_GE(place_.json("b.json")["agreement"]["first"]["coordinate"][0], 31);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:rounding:nothing"})).code, 2);
   EXPECT_EQ(place_.guardbit(verify({"--inject", "fast:gremlins"})).code, 2);
+}
+
+TEST_F(EndToEnd, AllEnginesAgreeOnEveryDataflow) {
+  for (const std::string dataflow : {"output_stationary", "input_stationary"}) {
+    const std::string array = "machine.array.dataflow=" + dataflow;
+    held(verify({array, "machine.numerics.accumulator.format=int<16,SAT>", "--json", place_ / "verify.json"}));
+    EXPECT_GT(layer(place_.json("verify.json"), "conv2")["overflow"]["accumulator"]["count"], 0);
+  }
+  held(verify({"machine.mapping.loop_order=reduction_outer", "machine.scratchpads.accumulator=1KiB"}));
+  // A scratchpad that cannot hold one tile: 5 x 5 taps of 4 channels and 6 outputs, twice.
+  const Outcome tiny = place_.guardbit(verify({"machine.scratchpads.activation=10"}));
+  EXPECT_EQ(tiny.code, 2);
+  EXPECT_NE(tiny.err.find("the smallest tile needs"), std::string::npos) << tiny.err;
+  EXPECT_EQ(tiny.err.find('\n'), tiny.err.size() - 1) << tiny.err;
 }
 
 TEST_F(EndToEnd, TheSameBytesWhateverTheNumberOfWorkers) {

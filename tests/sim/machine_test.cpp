@@ -54,7 +54,7 @@ TEST(Machine, EveryValueIsRead) {
       "  array: {rows: 3, columns: 5, dataflow: input_stationary}\n"
       "  mapping: {loop_order: reduction_outer}\n"
       "  numerics: {activation: uint8, weight: int4, accumulator: {format: 'int<20,SAT>', step: 4},\n"
-      "             psum: {format: 'int<14,WRAP>', step: 2}, output: pow2}\n"
+      "             narrow_accumulator: false, psum: {format: 'int<14,WRAP>', step: 2}, output: pow2}\n"
       "  scratchpads: {activation: 1KiB, weight: 2KiB, accumulator: 3KiB, banks: 2, double_buffered: false}\n"
       "  dram: {bytes_per_cycle: 7, latency_cycles: 9}\n"
       "  vector_unit: {lanes: 11}\n"
@@ -78,7 +78,7 @@ TEST(Machine, EveryValueIsRead) {
 
 TEST(Machine, CommittedConfigurationsAreValid) {
   const Chain cifarnet = tests::cifarnet_chain();
-  for (const char* name : {"edge16", "cloud128", "mcu8"}) {
+  for (const char* name : {"edge16", "cloud128", "mcu8", "vision8"}) {
     SCOPED_TRACE(name);
     const nets::Section root(nets::load_yaml(std::string("sim/configs/") + name + ".yaml"));
     const Machine machine = read_machine(root.section("machine"));
@@ -109,6 +109,12 @@ TEST(Machine, EachBadValueIsOneLine) {
       {"  numerics: {accumulator: {format: 'int<0>'}}\n",
        "m.yaml:2: machine.numerics.accumulator.format: found int<0>, allowed an integer format of 2 to 64 bits, for "
        "example int<32,WRAP>"},
+      {"  numerics: {accumulator: {format: 'int<15,WRAP>'}}\n",
+       "m.yaml:2: machine.numerics.accumulator.format: found int<15,WRAP>, allowed a format that holds every product of "
+       "int8 and int8 (or machine.numerics.narrow_accumulator=true)"},
+      {"  numerics: {activation: uint8, weight: int4, psum: {format: 'int<12,SAT_SYM>'}, accumulator: {format: int11}}\n",
+       "m.yaml:2: machine.numerics.accumulator.format: found int11, allowed a format that holds every product of uint8 "
+       "and int4 (or machine.numerics.narrow_accumulator=true)"},
       {"  numerics: {weight: int17}\n",
        "m.yaml:2: machine.numerics.weight: found int17, allowed an integer format of 1 to 16 bits, for example int8"},
       {"  scratchpads: {weight: 0}\n", "m.yaml:2: machine.scratchpads.weight: found 0, allowed 1 to 1073741824 bytes"},
@@ -118,6 +124,15 @@ TEST(Machine, EachBadValueIsOneLine) {
     EXPECT_EQ(text, expected);
     EXPECT_EQ(text.find('\n'), std::string::npos);
   }
+}
+
+TEST(Machine, AnAccumulatorThatHoldsEveryProductIsWideEnough) {
+  // -128 * -128 needs 16 bits, 255 * -8 = -2040 and 255 * 7 need 12.
+  EXPECT_EQ(read("  numerics: {accumulator: {format: int16}}\n").numerics.accumulator.format.width, 16);
+  EXPECT_EQ(read("  numerics: {activation: uint8, weight: int4, accumulator: {format: int12}}\n").numerics.psum,
+            std::nullopt);
+  EXPECT_EQ(read("  numerics: {accumulator: {format: int9}, narrow_accumulator: true}\n")
+                .numerics.accumulator.format.width, 9);
 }
 
 TEST(Machine, MisfitsOfTheNetworkAreNamed) {
@@ -148,6 +163,31 @@ TEST(Machine, AScratchpadSmallerThanOneTileIsNamed) {
             "more");
   machine.scratchpads.activation_bytes = 76;
   EXPECT_NO_THROW((void)map_network(machine, chain.network()));
+  // Input stationary: of one channel. 36 inputs and 1 output, twice.
+  machine.array.dataflow = Dataflow::InputStationary;
+  machine.scratchpads.activation_bytes = 73;
+  EXPECT_EQ(error_of([&] { (void)map_network(machine, chain.network()); }),
+            "layer conv1: the smallest tile needs 74 bytes of machine.scratchpads.activation, found 73, allowed 74 or "
+            "more");
+  machine.scratchpads.activation_bytes = 74;
+  EXPECT_NO_THROW((void)map_network(machine, chain.network()));
+  // Output stationary: weights of one k for 2 channels, twice.
+  machine = {};
+  machine.array.dataflow = Dataflow::OutputStationary;
+  machine.scratchpads.weight_bytes = 3;
+  EXPECT_EQ(error_of([&] { (void)map_network(machine, chain.network()); }),
+            "layer conv1: the smallest tile needs 4 bytes of machine.scratchpads.weight, found 3, allowed 4 or more");
+  machine.scratchpads.weight_bytes = 4;
+  EXPECT_NO_THROW((void)map_network(machine, chain.network()));
+}
+
+TEST(Machine, AnOutputStationaryArrayDoesNotSpill) {
+  Machine machine;
+  machine.array.dataflow = Dataflow::OutputStationary;
+  machine.mapping.loop_order = LoopOrder::ReductionOuter;
+  EXPECT_EQ(error_of([&] { check_machine(machine); }),
+            "machine.mapping.loop_order: found reduction_outer with dataflow output_stationary, allowed "
+            "reduction_inner: sums stay in the PEs until they are complete");
 }
 
 TEST(Engines, RejectAccumulationsThatAreNotTheMachines) {
