@@ -156,6 +156,7 @@ TEST_P(Cycles, OfAnOutputStationaryReductionInPieces) {
   EXPECT_EQ(cost.array_busy_cycles, 20U);
   EXPECT_EQ(cost.dram_read_bytes, 12U + 16U);
   EXPECT_EQ(cost.accumulator_write_bytes, 24U);
+  EXPECT_EQ(cost.accumulator_read_bytes, 24U);  // by the vector unit; the second piece finds its sums in the PEs
 }
 
 TEST_P(Cycles, OfAnInputStationaryLayer) {

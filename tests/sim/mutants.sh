@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # tests/sim/mutants.sh BUILD [NUMBER...]: puts each fault of mutants.txt (or the given ones) into a scratch copy of one
 # source of sim/, compiles it as the build tree BUILD (built, up to date) does, links it before the library into the test
-# that should find it, and says whether it was caught. Some minutes. Exit code 1: a fault survived, or its pattern no
-# longer changes the file.
+# that should find it, and says whether it was caught. The same without a fault must pass first. Some minutes. Exit code
+# 1: a fault survived, or its pattern no longer changes the file.
 set -u
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -10,31 +10,45 @@ build="$(cd "$1" && pwd)" || exit 2
 shift
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
+object="$scratch/mutant.o" run="$scratch/run"
 
-command_of() { ninja -C "$build" -t commands "$1" | tail -1; }
+# build_and_run FILE COPY TEST FILTER: prints what became of the test with COPY in place of sim/FILE.
+build_and_run() {
+  local compile link
+  compile="$(ninja -C "$build" -t commands "sim/CMakeFiles/guardbit_sim.dir/$1.o" | tail -1)"
+  compile="$(sed -E "s# -M[TF] [^ ]+##g; s# -MD##; s# -o [^ ]+ -c [^ ]+# -w -o $object -c $2#" <<<"$compile")"
+  link="$(ninja -C "$build" -t commands "tests/$3_test" | tail -1)"
+  link="$(sed -E "s#-o tests/$3_test#$object -o $run#; s#&& cd .*##" <<<"$link")"
+  rm -f "$object" "$run"
+  if ! (cd "$build" && eval "$compile" && eval "$link") >"$scratch/log" 2>&1 || [ ! -x "$run" ]; then
+    echo 'does not build'
+  elif (cd "$root" && ulimit -c 0 && timeout 120 "$run" --gtest_filter="$4") >"$scratch/log" 2>&1; then
+    if grep -q '\[  PASSED  \] [1-9]' "$scratch/log"; then echo survived; else echo 'ran no test'; fi
+  elif grep -q '\[ RUN ' "$scratch/log"; then
+    echo caught
+  else
+    echo 'does not run'
+  fi
+}
+
+for test in sim_random sim_machine; do
+  verdict="$(build_and_run machine.cpp "$root/sim/machine.cpp" "$test" '*')"
+  if [ "$verdict" != survived ]; then
+    echo "$test without a fault: $verdict" >&2
+    exit 2
+  fi
+done
 
 survived=0 caught=0
-# Columns, separated by @: number, file under sim/, sed expression, test executable, gtest filter, words
+# Columns, separated by @: number, file under sim/, sed expression, test, gtest filter, words
 while IFS='@' read -r number file expression test filter words; do
   case "$number" in ''|'#'*) continue ;; esac
   if [ $# -gt 0 ] && [[ " $* " != *" $number "* ]]; then continue; fi
-  source="$root/sim/$file" copy="$scratch/$(basename "$file")" object="$scratch/mutant.o" run="$scratch/run"
-  sed "$expression" "$source" >"$copy"
-  compile="$(command_of "sim/CMakeFiles/guardbit_sim.dir/$file.o")"
-  compile="$(sed -E "s# -M[TF] [^ ]+##g; s# -MD##; s# -o [^ ]+ -c [^ ]+# -w -o $object -c $copy#" <<<"$compile")"
-  link="$(command_of "tests/${test}_test" | sed -E "s#-o tests/${test}_test#$object -o $run#; s#&& cd .*##")"
-  verdict=survived
-  if cmp -s "$source" "$copy"; then
-    verdict=stale
-  elif ! (cd "$build" && eval "$compile" && eval "$link") >"$scratch/log" 2>&1; then
-    verdict='does not build'
-  elif ! (cd "$root" && ulimit -c 0 && timeout 120 "$run" --gtest_brief=1 --gtest_filter="$filter") \
-      >"$scratch/log" 2>&1; then
-    verdict=caught
-  elif grep -q '\] 0 tests' "$scratch/log"; then
-    verdict='ran no test'
-  fi
-  printf '%-14s %3s %-24s %-12s %s\n' "$verdict" "$number" "$file" "$test" "$words"
+  copy="$scratch/$(basename "$file")"
+  sed "$expression" "$root/sim/$file" >"$copy"
+  if cmp -s "$root/sim/$file" "$copy"; then verdict=stale
+  else verdict="$(build_and_run "$file" "$copy" "$test" "$filter")"; fi
+  printf '%-14s %3s %-26s %-12s %s\n' "$verdict" "$number" "$file" "$test" "$words"
   if [ "$verdict" = caught ]; then caught=$((caught + 1)); else survived=$((survived + 1)); fi
 done <"$here/mutants.txt"
 echo "$caught caught, $survived not"
