@@ -193,8 +193,10 @@ class WeightedMapper {
                     .weights = weight_address(visit, k),
                     .accumulators = visit.accumulators + m.begin * visit.n.size(),
                     .first = k.begin == 0, .last = k.end == view_.depth};
-    const int command = append(program_, fold, {visit.input_load, last_weight_load_, visit.sums_ready});
-    visit.sums_ready = kNone;  // the array works in order
+    const bool in_pes = machine_.array.dataflow == Dataflow::OutputStationary && !fold.last;
+    const int command =
+        append(program_, fold, {visit.input_load, last_weight_load_, in_pes ? kNone : visit.sums_ready});
+    visit.sums_ready = in_pes ? visit.sums_ready : kNone;  // the array works in order
     weights_free_[weight_half_] = inputs_free_[visit.input_half] = last_pass_ = command;
   }
 

@@ -49,13 +49,20 @@ template <class T, PeMode M>
     v.exact[base + c] += product;
     v.tree[base + c] += product;
   }
+  const auto end_column = [&](std::int64_t c, std::int64_t group) {
+    const std::size_t at = base + static_cast<std::size_t>(c);
+    end_group<T, M>(v, at, v.tree[at], static_cast<T>(work.narrowing + group), low, high);
+    v.tree[at] = 0;
+  };
+  // Groups end where (k - c + 1) is a multiple of step, and with the last operand.
   const std::int64_t step = v.rules->step == 0 ? work.depth : v.rules->step;
-  for (std::size_t c = begin; c < end; ++c) {
-    const std::int64_t k = work.k - static_cast<std::int64_t>(c);
-    if ((k + 1) % step == 0 || k + 1 == work.depth) {
-      end_group<T, M>(v, base + c, v.tree[base + c], static_cast<T>(work.narrowing + k / step), low, high);
-      v.tree[base + c] = 0;
-    }
+  const std::int64_t first = work.begin + (work.k - work.begin + 1) % step;
+  for (std::int64_t c = first, group = (work.k - first) / step; c < work.end; c += step, --group) {
+    end_column(c, group);
+  }
+  const std::int64_t last = work.k + 1 - work.depth;
+  if (work.depth % step != 0 && last >= work.begin && last < work.end) {
+    end_column(last, work.depth / step);
   }
 }
 

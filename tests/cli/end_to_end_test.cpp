@@ -149,6 +149,10 @@ TEST_F(EndToEnd, AllEnginesAgreeOnEveryDataflow) {
     const std::string array = "machine.array.dataflow=" + dataflow;
     held(verify({array, "machine.numerics.accumulator.format=int<16,SAT>", "--json", place_ / "verify.json"}));
     EXPECT_GT(layer(place_.json("verify.json"), "conv2")["overflow"]["accumulator"]["count"], 0);
+    held({"trace", "write", place_ / "int8", place_ / "machine.yaml", array, "layer=conv2",
+          "machine.numerics.accumulator.format=int<16,SAT>", "machine.numerics.accumulator.step=4", "-o",
+          place_ / dataflow});
+    held({"trace", "check", place_ / dataflow});
   }
   held(verify({"machine.mapping.loop_order=reduction_outer", "machine.scratchpads.accumulator=1KiB"}));
   // A scratchpad that cannot hold one tile: 5 x 5 taps of 4 channels and 6 outputs, twice.

@@ -159,6 +159,23 @@ TEST_P(Cycles, OfAnOutputStationaryReductionInPieces) {
   EXPECT_EQ(cost.accumulator_read_bytes, 24U);  // by the vector unit; the second piece finds its sums in the PEs
 }
 
+TEST_P(Cycles, OfAPieceThatDoesNotWaitForTheLastTilesSums) {
+  // Two tiles of one pixel, 4 -> 2 channels, pieces of 2 k, one lane, no latency. The first piece of the second tile
+  // starts while the first tile's sums are still being requantized; only the piece that drains has to wait for them.
+  //   load 8 bytes [0, 2)  W0 [2, 3) pass [3, 7)    W1 [7, 8) pass [8, 14)    requantize [14, 16)  store [16, 17)
+  //                        W0 [14, 15) pass [15, 19)  W1 [19, 20) pass [20, 26)  requantize [26, 28)  store [28, 29)
+  Machine machine = tiny_machine();
+  machine.array.dataflow = Dataflow::OutputStationary;
+  machine.dram.latency_cycles = 0;
+  machine.vector_unit.lanes = 1;
+  machine.scratchpads.weight_bytes = 4;
+  machine.scratchpads.accumulator_bytes = 8;
+  machine.scratchpads.double_buffered = false;
+  const LayerCost cost = cost_of(machine, Chain(1, 2, 4).conv(2, 1), GetParam());
+  EXPECT_EQ(cost.cycles, 29U);
+  EXPECT_EQ(cost.array_busy_cycles, 20U);
+}
+
 TEST_P(Cycles, OfAnInputStationaryLayer) {
   // 1x1 convolution, 3 pixels, 2 -> 2 channels: passes of 2 pixels and of 1, each 2 rows of load and 2 channels.
   //   load 6 bytes [0, 5)   load 4 bytes [5, 9)   passes of 2*2 + 2 + 2 - 1 = 7 [9, 16) [16, 23)

@@ -27,7 +27,7 @@ Machine ideal_machine(int side, Dataflow dataflow) {
 struct Product {
   std::string name;
   nets::IntegerNetwork network;  // an input and one weighted layer, without weights: enough to map it
-  std::int64_t m = 0, k = 0, n = 0;
+  std::int64_t m = 0, k = 0, n = 0, groups = 1;
 };
 
 // The weighted layers of a network of the zoo, each on its own.
@@ -43,8 +43,9 @@ std::vector<Product> products(const std::string& zoo) {
     const bool flat = node.op == nets::Op::FullyConnected;
     Product product{.name = zoo + " " + node.name, .network = {}};
     product.m = std::int64_t{node.shape.h} * node.shape.w;
-    product.k = flat ? in.count() : std::int64_t{conv->window.kernel_h} * conv->window.kernel_w * in.c;
-    product.n = conv->channels;
+    product.k = flat ? in.count() : std::int64_t{conv->window.kernel_h} * conv->window.kernel_w * in.c / conv->groups;
+    product.n = conv->channels / conv->groups;
+    product.groups = conv->groups;
     nets::IntegerLayer input;
     input.shape = in;
     nets::IntegerLayer layer;
@@ -53,6 +54,7 @@ std::vector<Product> products(const std::string& zoo) {
     layer.inputs = {0};
     layer.shape = node.shape;
     layer.window = conv->window;
+    layer.groups = conv->groups;
     product.network.layers = {input, layer};
     found.push_back(std::move(product));
   }
@@ -66,11 +68,11 @@ std::int64_t up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t formula(Dataflow dataflow, std::int64_t side, const Product& p) {
   switch (dataflow) {
     case Dataflow::WeightStationary:
-      return up(p.k, side) * up(p.n, side) * (side + p.m + (2 * side - 2) + 1);
+      return p.groups * up(p.k, side) * up(p.n, side) * (side + p.m + (2 * side - 2) + 1);
     case Dataflow::OutputStationary:
-      return up(p.m, side) * up(p.n, side) * (p.k + (2 * side - 2) + side);
+      return p.groups * up(p.m, side) * up(p.n, side) * (p.k + (2 * side - 2) + side);
     case Dataflow::InputStationary:
-      return up(p.k, side) * up(p.m, side) * (side + p.n + (2 * side - 2) + 1);
+      return p.groups * up(p.k, side) * up(p.m, side) * (side + p.n + (2 * side - 2) + 1);
   }
   return 0;
 }
@@ -121,6 +123,24 @@ TEST(IdealCycles, OfEveryLayerOfResNet18AreTheFormula) {
   EXPECT_EQ(check_every_layer("resnet18", 128, kDataflows[0]), (Totals{442329, 441602}));
   EXPECT_EQ(check_every_layer("resnet18", 128, kDataflows[1]), (Totals{310420, 274452}));
   EXPECT_EQ(check_every_layer("resnet18", 128, kDataflows[2]), (Totals{631037, 629850}));
+}
+
+// Depthwise layers, too; and all of the zoo fits all committed machines with any dataflow.
+TEST(IdealCycles, OfTheWholeZooAndItsMappingOnEveryMachine) {
+  for (const char* zoo : {"lenet5", "cifarnet", "resnet8", "resnet18", "resnet20", "vgg_small", "mobilenet_v1"}) {
+    const std::vector<Product> layers = products(zoo);
+    for (const Dataflow dataflow : kDataflows) {
+      (void)check_every_layer(zoo, 16, dataflow);
+      for (const char* config : {"edge16", "cloud128", "mcu8", "vision8"}) {
+        const nets::Section root(nets::load_yaml(std::string("sim/configs/") + config + ".yaml"));
+        Machine machine = read_machine(root.section("machine"));
+        machine.array.dataflow = dataflow;
+        for (const Product& product : layers) {
+          EXPECT_NO_THROW((void)choose_tiling(machine, product.network, 1)) << product.name << " on " << config;
+        }
+      }
+    }
+  }
 }
 
 // The array engine knows no formula; both engines must come to it. Depthwise and grouped layers too.

@@ -23,10 +23,11 @@ nets::RunResult timed(nets::Engine& engine, const tests::Chain& chain, const Mac
   return result;
 }
 
-void compare_on_cifarnet(const char* format, int step) {
+void compare_on_cifarnet(const char* format, int step, Dataflow dataflow = Dataflow::WeightStationary) {
   const tests::Chain chain = tests::cifarnet_chain();
   Machine machine;
   machine.numerics.accumulator = {arith::parse_format(format), step};
+  machine.array.dataflow = dataflow;
   const auto fast = timed(*nets::make_fast_engine(), chain, machine);
   const auto tile = timed(*make_tile_engine(machine), chain, machine);
   const auto array = timed(*make_array_engine(machine), chain, machine);
@@ -62,6 +63,9 @@ TEST(LeNet5, OverManyImages) {
 TEST(CifarNet, WrappingAt32Bits) { compare_on_cifarnet("int<32,WRAP>", 1); }
 TEST(CifarNet, SaturatingAt16Bits) { compare_on_cifarnet("int<16,SAT>", 1); }
 TEST(CifarNet, WrappingAt20BitsInGroupsOf4) { compare_on_cifarnet("int<20,WRAP>", 4); }
+TEST(CifarNet, OutputStationary) { compare_on_cifarnet("int<16,SAT>", 1, Dataflow::OutputStationary); }
+TEST(CifarNet, OutputStationaryInGroupsOf4) { compare_on_cifarnet("int<20,WRAP>", 4, Dataflow::OutputStationary); }
+TEST(CifarNet, InputStationary) { compare_on_cifarnet("int<16,SAT>", 1, Dataflow::InputStationary); }
 
 }  // namespace
 }  // namespace guardbit::sim
