@@ -220,7 +220,9 @@ void check_cost(const Machine& machine, const nets::IntegerNetwork& network, int
   GUARDBIT_SIM_CHECK(cost.dram_write_bytes >= least.write_bytes * images);
   GUARDBIT_SIM_CHECK(cost.array_busy_cycles ==
                      cost.weight_load_cycles + cost.stream_cycles + cost.fill_drain_cycles);
-  GUARDBIT_SIM_CHECK(cost.array_busy_cycles + cost.dram_stall_cycles + cost.vector_stall_cycles == cost.cycles);
+  GUARDBIT_SIM_CHECK(cost.array_busy_cycles + cost.dram_stall_cycles + cost.vector_stall_cycles +
+                         cost.injected_stall_cycles ==
+                     cost.cycles);
   GUARDBIT_SIM_CHECK(cost.vector_busy_cycles <= cost.cycles);
   GUARDBIT_SIM_CHECK(cost.issued_macs ==
                      cost.stream_cycles * u64(machine.array.rows) * u64(machine.array.columns));

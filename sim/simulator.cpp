@@ -16,12 +16,22 @@ using nets::LayerResult;
 
 class SimulatedEngine : public nets::Engine {
  public:
-  SimulatedEngine(const Machine& machine, bool cycle_by_cycle, Observer* observer)
-      : machine_(machine), cycle_by_cycle_(cycle_by_cycle), observer_(observer) {
+  SimulatedEngine(const Machine& machine, ArrayModel array, Observer* observer, std::optional<std::uint64_t> stall_seed)
+      : machine_(machine), array_(array), observer_(observer), stall_seed_(stall_seed) {
     check_machine(machine);
   }
 
-  [[nodiscard]] std::string name() const override { return cycle_by_cycle_ ? "array" : "tile"; }
+  [[nodiscard]] std::string name() const override {
+    switch (array_) {
+      case ArrayModel::Tile:
+        return "tile";
+      case ArrayModel::Cycle:
+        return "array";
+      case ArrayModel::Pe:
+        return "pe";
+    }
+    fail_check(__FILE__, __LINE__, "a model of the array without a name");
+  }
 
   [[nodiscard]] nets::RunResult run(const IntegerNetwork& network,
                                     const std::vector<arith::Accumulation>& accumulations, const IntTensor& input,
@@ -33,8 +43,10 @@ class SimulatedEngine : public nets::Engine {
                  std::uint64_t origin, nets::RunResult& result) const;
 
   Machine machine_;
-  bool cycle_by_cycle_;
+  ArrayModel array_;
   Observer* observer_;
+  std::optional<std::uint64_t> stall_seed_;
+  std::uint64_t elapsed_ = 0;  // cycles of all runs so far
 };
 
 void SimulatedEngine::check_accumulations(const IntegerNetwork& network,
@@ -66,7 +78,7 @@ void SimulatedEngine::run_image(const std::vector<LayerState>& states, std::int6
                                 const nets::RunOptions& options, std::uint64_t origin,
                                 nets::RunResult& result) const {
   Job job;
-  job.cycle_by_cycle = cycle_by_cycle_;
+  job.array = array_;
   job.image = options.first_image + image;
   job.observer = observer_;
   job.origin = origin;
@@ -82,6 +94,7 @@ void SimulatedEngine::run_image(const std::vector<LayerState>& states, std::int6
       continue;
     }
     job.state = &state;
+    job.stalls = Stalls(stall_seed_, job.image, state.program.layer);
     job.output = output;
     job.accumulators = layer.accumulators.data.empty() ? nullptr : layer.accumulators.data.data() + image * count;
     job.cost = &*layer.cost;
@@ -111,10 +124,11 @@ nets::RunResult SimulatedEngine::run(const IntegerNetwork& network,
     one.stages.changed.resize(layer.stages.size());
     one.cost.emplace();
   }
-  const std::uint64_t origin = now_in_cycles();
+  const std::uint64_t origin = now_in_cycles() - elapsed_;
   for (std::int64_t image = 0; image < images; ++image) {
     run_image(states, image, options, origin, result);
   }
+  elapsed_ = now_in_cycles() - origin;
   for (std::size_t i = 0; i < states.size(); ++i) {
     nets::LayerCost& cost = *result.layers[i].cost;
     const auto count = static_cast<std::uint64_t>(images);
@@ -127,12 +141,29 @@ nets::RunResult SimulatedEngine::run(const IntegerNetwork& network,
 
 }  // namespace
 
-std::unique_ptr<nets::Engine> make_tile_engine(const Machine& machine, Observer* observer) {
-  return std::make_unique<SimulatedEngine>(machine, false, observer);
+std::unique_ptr<nets::Engine> make_tile_engine(const Machine& machine, Observer* observer,
+                                               std::optional<std::uint64_t> stall_seed) {
+  return std::make_unique<SimulatedEngine>(machine, ArrayModel::Tile, observer, stall_seed);
 }
 
-std::unique_ptr<nets::Engine> make_array_engine(const Machine& machine, Observer* observer) {
-  return std::make_unique<SimulatedEngine>(machine, true, observer);
+std::unique_ptr<nets::Engine> make_array_engine(const Machine& machine, Observer* observer,
+                                                std::optional<std::uint64_t> stall_seed) {
+  return std::make_unique<SimulatedEngine>(machine, ArrayModel::Cycle, observer, stall_seed);
+}
+
+std::unique_ptr<nets::Engine> make_pe_engine(const Machine& machine, Observer* observer,
+                                             std::optional<std::uint64_t> stall_seed) {
+  check_pe_machine(machine);
+  return std::make_unique<SimulatedEngine>(machine, ArrayModel::Pe, observer, stall_seed);
+}
+
+void check_pe_machine(const Machine& machine) {
+  const Machine::Array& array = machine.array;
+  if (array.rows > kMaxPeSide || array.columns > kMaxPeSide) {
+    throw Error("machine.array: found " + std::to_string(array.rows) + "x" + std::to_string(array.columns) +
+                ", allowed at most " + std::to_string(kMaxPeSide) + "x" + std::to_string(kMaxPeSide) +
+                " with engine pe; engine array has no such limit");
+  }
 }
 
 }  // namespace guardbit::sim

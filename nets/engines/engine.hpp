@@ -24,6 +24,7 @@ struct LayerCost {
   std::uint64_t stream_cycles = 0;      // one per row of the streamed operand
   std::uint64_t dram_stall_cycles = 0;    // array idle, waiting for data from or to DRAM
   std::uint64_t vector_stall_cycles = 0;  // array idle, waiting for the vector unit
+  std::uint64_t injected_stall_cycles = 0;  // cycles that random stalls, asked for, added; else 0
   std::uint64_t vector_busy_cycles = 0;
   std::uint64_t useful_macs = 0;  // of the network
   std::uint64_t padded_macs = 0;  // issued by PEs that hold no useful operand

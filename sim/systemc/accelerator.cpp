@@ -11,6 +11,7 @@ Accelerator::Accelerator(sc_core::sc_module_name name)
       dma_write_("dma_write", sequencer_.wake(), activations_, weights_, accumulators_, spilled_),
       array_tile_("array_tile", sequencer_.wake(), activations_, weights_, accumulators_),
       array_cycle_("array_cycle", sequencer_.wake(), activations_, weights_, accumulators_),
+      array_pe_("array_pe", sequencer_.wake(), activations_, weights_, accumulators_),
       vector_unit_("vector_unit", sequencer_.wake(), activations_, accumulators_) {}
 
 Accelerator& Accelerator::instance() {
@@ -23,28 +24,54 @@ Accelerator& Accelerator::instance() {
   return *kOnly;
 }
 
+UnitModule& Accelerator::array(ArrayModel model) {
+  switch (model) {
+    case ArrayModel::Tile:
+      return array_tile_;
+    case ArrayModel::Cycle:
+      return array_cycle_;
+    case ArrayModel::Pe:
+      return array_pe_;
+  }
+  fail_check(__FILE__, __LINE__, "a model of the array that is none");
+}
+
 void Accelerator::run(const Job& job) {
   const Machine& machine = *job.state->machine;
   activations_.configure(machine.scratchpads.activation_bytes, machine.activation_element_bytes());
   weights_.configure(machine.scratchpads.weight_bytes, machine.weight_element_bytes());
   accumulators_.configure(machine.scratchpads.accumulator_bytes, machine.accumulator_element_bytes());
-  UnitModule* const array = job.cycle_by_cycle ? static_cast<UnitModule*>(&array_cycle_) : &array_tile_;
-  const std::array<UnitModule*, kUnits> units{&dma_read_, &dma_write_, array, &vector_unit_};  // order of enum Unit
+  // In the order of enum Unit.
+  const std::array<UnitModule*, kUnits> units{&dma_read_, &dma_write_, &array(job.array), &vector_unit_};
   for (UnitModule* unit : units) {
     unit->configure(job);
   }
   sequencer_.configure(job, units);
-  const int layer = job.state->program.layer;
   if (job.observer != nullptr) {
-    job.observer->begin_layer(job.image, layer, now_in_cycles() - job.origin);
+    job.observer->begin_layer(job.image, job.state->program, now_in_cycles() - job.origin);
   }
   sequencer_.start();
   sc_core::sc_start();  // returns when nothing is left to happen
   GUARDBIT_SIM_CHECK(sequencer_.finished());
   if (job.observer != nullptr) {
-    job.observer->end_layer(job.image, layer, now_in_cycles() - job.origin);
+    job.observer->end_layer(job.image, job.state->program, now_in_cycles() - job.origin);
   }
-  account_cycles(job.state->program, sequencer_.schedule(), *job.cost);
+  account(job);
+}
+
+// The causes of cycles are those of the run without stalls; what the layer took longer is a cause of its own.
+void Accelerator::account(const Job& job) const {
+  const LayerProgram& program = job.state->program;
+  const Schedule& schedule = sequencer_.schedule();
+  if (!job.stalls.any()) {
+    account_cycles(program, schedule, *job.cost);
+    return;
+  }
+  const Schedule free = without_stalls(program, schedule, sequencer_.frozen());
+  account_cycles(program, free, *job.cost);
+  const std::uint64_t longer = schedule.layer_end - free.layer_end;
+  job.cost->cycles += longer;
+  job.cost->injected_stall_cycles += longer;
 }
 
 }  // namespace guardbit::sim

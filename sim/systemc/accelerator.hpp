@@ -5,6 +5,7 @@
 #include "sim/systemc/array_cycle.hpp"
 #include "sim/systemc/array_tile.hpp"
 #include "sim/systemc/dma.hpp"
+#include "sim/systemc/pe_array.hpp"
 #include "sim/systemc/scratchpad.hpp"
 #include "sim/systemc/sequencer.hpp"
 #include "sim/systemc/vector_unit.hpp"
@@ -21,6 +22,8 @@ class Accelerator : public sc_core::sc_module {
 
  private:
   explicit Accelerator(sc_core::sc_module_name name);
+  [[nodiscard]] UnitModule& array(ArrayModel model);
+  void account(const Job& job) const;
 
   Scratchpad activations_{"activation_scratchpad"};
   Scratchpad weights_{"weight_scratchpad"};
@@ -31,6 +34,7 @@ class Accelerator : public sc_core::sc_module {
   Dma dma_write_;
   ArrayTile array_tile_;
   ArrayCycle array_cycle_;
+  PeArray array_pe_;
   VectorUnit vector_unit_;
 };
 

@@ -11,7 +11,7 @@ void ArrayTile::configure(const Job& job) {
   UnitModule::configure(job);
   spare_.clear();
   GUARDBIT_SIM_CHECK(in_flight_.empty());
-  if (job.cycle_by_cycle || !job.state->layer->weighted()) {
+  if (!job.state->layer->weighted()) {
     return;
   }
   most_pixels_ = most_channels_ = 0;

@@ -8,12 +8,17 @@
 #include "sim/cost.hpp"
 #include "sim/detail/layer_state.hpp"
 #include "sim/observer.hpp"
+#include "sim/stall.hpp"
 
 namespace guardbit::sim {
 
+// Who plays the array.
+enum class ArrayModel : unsigned char { Tile, Cycle, Pe };
+
 struct Job {
   const LayerState* state = nullptr;
-  bool cycle_by_cycle = false;
+  ArrayModel array = ArrayModel::Tile;
+  Stalls stalls;
   std::int64_t image = 0;                   // of the whole data set; only `first` overflows and the observer see it
   std::vector<const std::int32_t*> tensors;  // DRAM: output of every layer of this image
   std::int32_t* output = nullptr;           // DRAM: [P, Q, K] of this layer

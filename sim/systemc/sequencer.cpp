@@ -25,6 +25,7 @@ void Sequencer::configure(const Job& job, const std::array<UnitModule*, kUnits>&
   const std::uint64_t now = now_in_cycles();
   schedule_.begin.assign(commands().size(), 0);
   schedule_.end.assign(commands().size(), 0);
+  frozen_.assign(commands().size(), 0);
   schedule_.layer_begin = schedule_.layer_end = now;
 }
 
@@ -47,6 +48,7 @@ void Sequencer::collect(std::size_t unit, std::uint64_t now) {
   done_[index] = true;
   ++ended_;
   schedule_.end[index] = now;
+  frozen_[index] = units_[unit]->frozen();
   schedule_.layer_end = now;
   if (job_->observer != nullptr) {
     job_->observer->end_command(commands()[index], static_cast<int>(index), now - job_->origin);
@@ -71,7 +73,7 @@ void Sequencer::try_issue(std::size_t unit, std::uint64_t now) {
   if (job_->observer != nullptr) {
     job_->observer->begin_command(command, index, now - job_->origin);
   }
-  units_[unit]->issue(command);
+  units_[unit]->issue(command, index);
 }
 
 }  // namespace guardbit::sim

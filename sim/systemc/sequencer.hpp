@@ -18,6 +18,8 @@ class Sequencer : public sc_core::sc_module {
   void start() { wake_.notify(sc_core::SC_ZERO_TIME); }
   [[nodiscard]] bool finished() const { return ended_ == commands().size(); }
   [[nodiscard]] const Schedule& schedule() const { return schedule_; }
+  // Cycles of each command in which its unit was frozen by an injected stall.
+  [[nodiscard]] const std::vector<std::uint64_t>& frozen() const { return frozen_; }
 
  private:
   struct Queue {
@@ -37,6 +39,7 @@ class Sequencer : public sc_core::sc_module {
   std::vector<bool> done_;
   std::size_t ended_ = 0;
   Schedule schedule_;
+  std::vector<std::uint64_t> frozen_;
 };
 
 }  // namespace guardbit::sim

@@ -101,16 +101,16 @@ TEST(EnginesAgree, OnSumsBeyond32Bits) {
 // Collects what the simulator says and checks it as it comes.
 class Listener : public Observer {
  public:
-  void begin_layer(std::int64_t image, int layer, std::uint64_t cycle) override {
+  void begin_layer(std::int64_t image, const LayerProgram& program, std::uint64_t cycle) override {
     EXPECT_GE(cycle, cycle_);
     cycle_ = cycle;
     image_ = image;
-    layer_ = layer;
+    layer_ = program.layer;
   }
-  void end_layer(std::int64_t image, int layer, std::uint64_t cycle) override {
+  void end_layer(std::int64_t image, const LayerProgram& program, std::uint64_t cycle) override {
     EXPECT_EQ(image, image_);
-    EXPECT_EQ(layer, layer_);
-    cycles_[layer] += cycle - cycle_;
+    EXPECT_EQ(program.layer, layer_);
+    cycles_[program.layer] += cycle - cycle_;
     cycle_ = cycle;
   }
   void begin_command(const Command& command, int index, std::uint64_t cycle) override {
