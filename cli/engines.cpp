@@ -11,28 +11,37 @@
 namespace guardbit::cli {
 
 const std::vector<std::string>& engine_names() {
-  static const std::vector<std::string> names{"reference", "fast", "tile", "array"};
+  static const std::vector<std::string> names{"reference", "fast", "tile", "array", "pe"};
   return names;
 }
 
-bool needs_machine(std::string_view engine) { return engine == "tile" || engine == "array"; }
+bool needs_machine(std::string_view engine) { return engine == "tile" || engine == "array" || engine == "pe"; }
 
-void check_engine(const std::string& engine, bool has_machine, const std::string& where) {
+void check_engine(const std::string& engine, const std::optional<sim::Machine>& machine, const std::string& where) {
   const std::vector<std::string>& names = engine_names();
   if (std::find(names.begin(), names.end(), engine) == names.end()) {
     throw Error(fmt::format("{}: found {}{}, allowed {}", where, engine, did_you_mean(engine, names), join(names)));
   }
-  if (needs_machine(engine) && !has_machine) {
+  if (needs_machine(engine) && !machine) {
     throw Error(fmt::format("{}: found {} without a machine, allowed a machine such as sim/configs/edge16.yaml", where,
                             engine));
   }
+  if (engine == "pe") sim::check_pe_machine(*machine);
 }
 
-std::unique_ptr<nets::Engine> make_engine(std::string_view name, const std::optional<sim::Machine>& machine) {
+std::unique_ptr<nets::Engine> make_engine(std::string_view name, const std::optional<sim::Machine>& machine,
+                                          const Simulation& simulation) {
   if (name == "reference") return nets::make_reference_engine();
   if (name == "fast") return nets::make_fast_engine();
-  if (name == "tile") return sim::make_tile_engine(machine.value());
-  return sim::make_array_engine(machine.value());
+  const auto& [observer, stall_seed] = simulation;
+  if (name == "tile") return sim::make_tile_engine(machine.value(), observer, stall_seed);
+  if (name == "pe") return sim::make_pe_engine(machine.value(), observer, stall_seed);
+  return sim::make_array_engine(machine.value(), observer, stall_seed);
+}
+
+std::optional<std::uint64_t> read_stall_seed(const Session& session) {
+  if (!session.root().has("stall_seed")) return std::nullopt;
+  return static_cast<std::uint64_t>(session.root().integer("stall_seed", 0, INT64_MAX));
 }
 
 std::optional<sim::Machine> optional_machine(const Session& session) {

@@ -42,7 +42,7 @@ int eval_bundle(const Session& session) {
   const nets::IntegerNetwork network = load_integer(session).network;
   const std::optional<sim::Machine> machine = optional_machine(session);
   const std::string name = session.root().text("engine", "fast");
-  check_engine(name, machine.has_value(), "engine");
+  check_engine(name, machine, "engine");
   if (machine) sim::check_compatible(*machine, network);
   const Samples samples = load_samples(session, {});
   check_shape(samples, network.layers.at(0).shape);

@@ -52,7 +52,7 @@ std::optional<double> utilization(const std::optional<nets::LayerCost>& cost, co
 
 std::uint64_t cycles_per_image(const nets::LayerCost& cost, std::int64_t images) {
   const auto count = static_cast<std::uint64_t>(images);
-  if (cost.cycles % count != 0) std::abort();
+  if ((cost.cycles - cost.injected_stall_cycles) % count != 0) std::abort();
   return cost.cycles / count;
 }
 

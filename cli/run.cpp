@@ -97,7 +97,7 @@ int run(const Invocation& invocation) {
   const nets::IntegerNetwork network = load_integer(session).network;
   const std::optional<sim::Machine> machine = optional_machine(session);
   const std::string engine_name = root.text("engine", machine ? "tile" : "fast");
-  check_engine(engine_name, machine.has_value(), "engine");
+  check_engine(engine_name, machine, "engine");
   if (machine) sim::check_compatible(*machine, network);
   const bool all_layers = root.boolean("all_layers", false);
   const std::filesystem::path folder = session.required_output();

@@ -10,6 +10,7 @@
 #include "cli/integer_source.hpp"
 #include "cli/layer_report.hpp"
 #include "cli/progress.hpp"
+#include "cli/recordings.hpp"
 #include "cli/samples.hpp"
 #include "cli/session.hpp"
 #include "cli/table.hpp"
@@ -29,16 +30,18 @@ struct Plan {
   sim::Machine machine;
   std::vector<arith::Accumulation> accumulations;
   std::string engine;
+  std::optional<std::uint64_t> stall_seed;
   Samples samples;
 };
 
-Tally simulate_batch(const Plan& plan, int batch) {
+int batches(const Plan& plan) { return static_cast<int>((plan.samples.count() + kBatch - 1) / kBatch); }
+
+Tally simulate_batch(const Plan& plan, nets::Engine& engine, int batch) {
   const std::int64_t begin = batch * kBatch;
   const std::int64_t count = std::min(kBatch, plan.samples.count() - begin);
   const nets::IntTensor input = nets::quantize_input(plan.network, plan.samples.data.image(begin).data(), count);
   const nets::RunOptions options{.threads = 1, .keep_accumulators = false, .first_image = plan.samples.first + begin};
-  const nets::RunResult result =
-      make_engine(plan.engine, plan.machine)->run(plan.network, plan.accumulations, input, options);
+  const nets::RunResult result = engine.run(plan.network, plan.accumulations, input, options);
   Tally tally;
   tally.samples = count;
   tally.layers.resize(plan.network.layers.size());
@@ -50,12 +53,27 @@ Tally simulate_all(const Plan& plan, int workers) {
   Tally total;
   Progress progress("simulate: images", static_cast<std::uint64_t>(plan.samples.count()));
   run_in_workers(
-      static_cast<int>((plan.samples.count() + kBatch - 1) / kBatch), workers,
-      [&](int batch) { return to_json(simulate_batch(plan, batch)); },
+      batches(plan), workers,
+      [&](int batch) {
+        const auto engine = make_engine(plan.engine, plan.machine, {.stall_seed = plan.stall_seed});
+        return to_json(simulate_batch(plan, *engine, batch));
+      },
       [&](int, const json& result) {
         total.merge(tally_from_json(result));
         progress.at(static_cast<std::uint64_t>(total.samples));
       });
+  return total;
+}
+
+// One engine, one process, in order: what an observer needs.
+Tally simulate_observed(const Plan& plan, sim::Observer* observer) {
+  Tally total;
+  Progress progress("simulate: images", static_cast<std::uint64_t>(plan.samples.count()));
+  const auto engine = make_engine(plan.engine, plan.machine, {.observer = observer, .stall_seed = plan.stall_seed});
+  for (int batch = 0; batch < batches(plan); ++batch) {
+    total.merge(simulate_batch(plan, *engine, batch));
+    progress.at(static_cast<std::uint64_t>(total.samples));
+  }
   return total;
 }
 
@@ -75,6 +93,7 @@ json report_json(const Plan& plan, const Tally& tally) {
           {"dataset", {{"name", plan.samples.data.name}, {"split", plan.samples.split}, {"first", plan.samples.first}}},
           {"machine", describe(plan.machine)},
           {"engine", plan.engine},
+          {"stall_seed", plan.stall_seed ? json(*plan.stall_seed) : json()},
           {"layers", std::move(layers)},
           {"totals", totals_json(plan.network, tally, plan.machine)}};
 }
@@ -113,9 +132,14 @@ std::string report_text(const Plan& plan, const Tally& tally) {
     for (std::string& cell : cost_cells(*total, plan.machine, tally.samples)) cells.push_back(std::move(cell));
     table.row(std::move(cells));
   }
-  return fmt::format("simulate {}: {}; engine {}; {}\n{}All numbers are per image; energy: {}.\n", plan.network.name,
-                     plan.samples.text(), plan.engine, describe(plan.machine), table.text(),
-                     plan.machine.energy_pj.source);
+  std::string text = fmt::format("simulate {}: {}; engine {}; {}\n{}All numbers are per image; energy: {}.\n",
+                                 plan.network.name, plan.samples.text(), plan.engine, describe(plan.machine),
+                                 table.text(), plan.machine.energy_pj.source);
+  if (plan.stall_seed) {
+    text += fmt::format("stall seed {}: {} cycles of all images are injected stalls\n", *plan.stall_seed,
+                        grouped(total_cost(tally.layers)->injected_stall_cycles));
+  }
+  return text;
 }
 
 int run(const Invocation& invocation) {
@@ -123,15 +147,19 @@ int run(const Invocation& invocation) {
   Plan plan;
   plan.network = load_integer(session).network;
   plan.machine = required_machine(session);
-  plan.engine = session.root().choice("engine", {"tile", "array"}, "tile");
+  plan.engine = session.root().choice("engine", {"tile", "array", "pe"}, "tile");
+  check_engine(plan.engine, plan.machine, "engine");
+  plan.stall_seed = read_stall_seed(session);
   sim::check_compatible(plan.machine, plan.network);
   plan.accumulations = sim::accumulations(plan.machine, plan.network);
   plan.samples = load_samples(session, 1);
   check_shape(plan.samples, plan.network.layers.at(0).shape);
+  Recordings recordings(session, plan.engine, plan.network, plan.machine);
   session.finish();
 
-  const Tally tally = simulate_all(plan, session.threads());
-  fmt::print("{}", report_text(plan, tally));
+  sim::Observer* const observer = recordings.observer();
+  const Tally tally = observer != nullptr ? simulate_observed(plan, observer) : simulate_all(plan, session.threads());
+  fmt::print("{}{}", report_text(plan, tally), recordings.write());
   session.write_json(report_json(plan, tally));
   return 0;
 }
@@ -143,10 +171,13 @@ Command simulate_command() {
           .summary = "Replay samples on a machine: cycles, utilization, stalls, traffic, energy, overflow per layer",
           .operands = "BUNDLE MACHINE.yaml [key=value...]",
           .leading_operands = 0,
-          .keys = {"dataset", "machine", "samples", "first", "split", "engine", "json", "threads", "seed"},
+          .keys = {"dataset", "machine", "samples", "first", "split", "engine", "stall_seed", "timeline", "waveform",
+                   "waveform_cycles", "layer", "json", "threads", "seed"},
           .details =
               "Engine tile (the default) is fast and analytic inside a tile; array steps the PE array cycle by cycle.\n"
-              "Both give the same numbers; `verify` checks it. samples is 1 here unless given.",
+              "pe has a module and signals for every PE, for waveforms, on arrays of up to 16x16. All give the same numbers;\n"
+              "`verify` checks it. --stall-seed stalls every unit at random: codes and evidence stay, cycles grow.\n"
+              "samples is 1 here unless given.",
           .run = run};
 }
 

@@ -17,16 +17,17 @@ namespace {
 constexpr std::int64_t kDefaultSamples = 100;
 
 // Engines to compare with the reference, in the order of engine_names(), so that the report does not depend on theirs.
-std::vector<std::string> read_engines(const Session& session, bool has_machine) {
+// Without a list, all but pe, which is there for waveforms and a hundred times slower than tile.
+std::vector<std::string> read_engines(const Session& session, const std::optional<sim::Machine>& machine) {
   std::vector<std::string> chosen;
   if (session.root().has("engines")) {
     chosen = session.root().texts("engines");
   } else {
     for (const std::string& name : engine_names()) {
-      if (has_machine || !needs_machine(name)) chosen.push_back(name);
+      if (name != "pe" && (machine || !needs_machine(name))) chosen.push_back(name);
     }
   }
-  for (const std::string& name : chosen) check_engine(name, has_machine, "engines");
+  for (const std::string& name : chosen) check_engine(name, machine, "engines");
   std::vector<std::string> engines;
   for (const std::string& name : engine_names()) {
     if (name != "reference" && std::find(chosen.begin(), chosen.end(), name) != chosen.end()) engines.push_back(name);
@@ -43,7 +44,7 @@ Injection parse_injection(const std::string& text, const VerifyPlan& plan) {
   const std::string fault = text.substr(first + 1, second == std::string::npos ? second : second - first - 1);
   Injection injection{.engine = text.substr(0, first), .fault = nets::parse_fault(fault),
                       .layer = second == std::string::npos ? "" : text.substr(second + 1)};
-  check_engine(injection.engine, plan.machine.has_value(), "inject");
+  check_engine(injection.engine, plan.machine, "inject");
   const bool runs = injection.engine == "reference" ||
                     std::find(plan.engines.begin(), plan.engines.end(), injection.engine) != plan.engines.end();
   if (!runs) throw Error(fmt::format("inject: found {}, allowed an engine of this run", injection.engine));
@@ -58,7 +59,7 @@ int run(const Invocation& invocation) {
   plan.network = std::move(source.network);
   plan.folded = std::move(source.folded);
   plan.machine = optional_machine(session);
-  plan.engines = read_engines(session, plan.machine.has_value());
+  plan.engines = read_engines(session, plan.machine);
   if (plan.engines.empty()) throw Error("engines: found none but reference, allowed at least one more to compare");
   if (session.root().has("inject")) {
     for (const std::string& text : session.root().texts("inject")) {
@@ -67,6 +68,7 @@ int run(const Invocation& invocation) {
   }
   if (plan.machine) sim::check_compatible(*plan.machine, plan.network);
   plan.accumulations = accumulations(plan.machine, plan.network);
+  plan.stall_seed = read_stall_seed(session);
   plan.samples = load_samples(session, kDefaultSamples);
   check_shape(plan.samples, plan.network.layers.at(0).shape);
   session.finish();
@@ -85,10 +87,11 @@ Command verify_command() {
           .summary = "Run all engines over samples and compare every code, overflow count, cycle and MAC",
           .operands = "BUNDLE [MACHINE.yaml...] [key=value...]",
           .leading_operands = 0,
-          .keys = {"dataset", "machine", "samples", "first", "split", "engines", "inject", "json", "threads", "seed"},
+          .keys = {"dataset", "machine", "samples", "first", "split", "engines", "inject", "stall_seed", "json", "threads", "seed"},
           .details =
               "The reference engine is the specification; fast, tile and array must repeat every code of every layer,\n"
               "all overflow evidence, and (tile, array) each other's cycles. The float network gives SQNR and top-1.\n"
+              "--engines tile,pe adds the slow engine pe; --stall-seed N stalls the simulators at random.\n"
               "Without a machine, reference and fast run with accumulator int<32,WRAP> in every layer.\n"
               "--inject breaks an engine on purpose (FAULT: rounding or skip_step); the check must then fail.\n"
               "Exit code 1 when anything differs; the first differing coordinate is named.",

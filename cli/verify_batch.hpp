@@ -26,6 +26,7 @@ struct VerifyPlan {
   std::vector<arith::Accumulation> accumulations;
   std::vector<std::string> engines;  // those compared with the reference
   std::vector<Injection> injections;
+  std::optional<std::uint64_t> stall_seed;
   Samples samples;
 };
 

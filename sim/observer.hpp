@@ -26,7 +26,8 @@ struct ArrayState {
     std::int64_t value = 0, index = -1;
   };
   int rows = 0, columns = 0;
-  int phase = 0;                       // what the next edge does: 0 load, 1 stream, 2 drain, 3 nothing
+  bool edge = false;                   // false: a pass begins, the wires of its first edge are there
+  int phase = 0;                       // what the next edge does: 0 load, 1 stream, 2 drain, 3 nothing, the pass ended
   std::vector<Value> west;             // [rows]: operands that enter at the left
   std::vector<Value> north;            // [columns]: operands that enter at the top
   std::vector<Value> north_sums;       // [columns]: running sums that enter at the top

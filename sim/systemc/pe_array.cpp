@@ -52,19 +52,15 @@ void PeArray::configure(const Job& job) {
   UnitModule::configure(job);
   const Machine::Array& array = job.state->machine->array;
   GUARDBIT_SIM_CHECK(array.rows <= kMaxPeSide && array.columns <= kMaxPeSide);
-  resize(array.rows, array.columns);
-}
-
-void PeArray::resize(int rows, int columns) {
-  if (pass_.rows == rows && pass_.columns == columns) {
-    return;
+  if (pass_.rows != array.rows || pass_.columns != array.columns) {
+    pass_.rows = array.rows;
+    pass_.columns = array.columns;
+    wake_.notify(sc_core::SC_ZERO_TIME);
   }
-  pass_.rows = rows;
-  pass_.columns = columns;
+  // Reset before every layer: no register shows what ran before, on this machine or another.
   for (const auto& pe : cells_) {
-    pe->clear();  // the neighbours of the corner never looked at what it left behind; now they might
+    pe->reset();
   }
-  wake_.notify(sc_core::SC_ZERO_TIME);
 }
 
 std::int64_t PeArray::begin(const Command& command) {
@@ -85,7 +81,7 @@ std::int64_t PeArray::begin(const Command& command) {
   west_.begin();
   north_.begin();
   phase_.write(pass_.sums_stay ? PePhase::Stream : PePhase::Load);
-  edges_ = 0;
+  load_cycles_ = cycles_ = 0;
   complete_ = false;
   start_.notify(sc_core::SC_ZERO_TIME);
   return kUntilResumed;
@@ -118,9 +114,10 @@ void PeArray::present() { settled_.notify(sc_core::SC_ZERO_TIME); }
 void PeArray::edge() {
   nets::LayerCost& cost = *job().cost;
   ++cost.array_busy_cycles;
+  ++cycles_;
   if (phase_.read() == PePhase::Load) {
     ++cost.weight_load_cycles;
-    ++edges_;
+    ++load_cycles_;
   } else {
     ++(west_.operands[0].read().index != kBubble ? cost.stream_cycles : cost.fill_drain_cycles);
   }
@@ -142,7 +139,7 @@ void PeArray::settle() {
 bool PeArray::next_phase() {
   switch (phase_.read()) {
     case PePhase::Load:
-      if (edges_ == pass_.rows) {
+      if (load_cycles_ == pass_.rows) {
         phase_.write(PePhase::Stream);
       }
       return false;
@@ -207,6 +204,7 @@ void PeArray::observe_cycle() {
   state_ = {};
   state_.rows = pass_.rows;
   state_.columns = pass_.columns;
+  state_.edge = cycles_ > 0;
   state_.phase = complete_ ? 3 : static_cast<int>(phase_.read());
   for (int row = 0; row < pass_.rows; ++row) {
     state_.west.push_back(value(west_.operands[static_cast<std::size_t>(row)].read()));

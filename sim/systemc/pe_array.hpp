@@ -29,7 +29,6 @@ class PeArray : public UnitModule {
 
  private:
   void build();
-  void resize(int rows, int columns);
   void set_up(const Fold& fold);
   // Processes: the wires of the first edge are there; an edge of the clock; everything has settled after it.
   void present();
@@ -57,8 +56,8 @@ class PeArray : public UnitModule {
   PeCollector collector_;
   std::vector<std::unique_ptr<PeCell>> cells_;
 
-  std::vector<std::int32_t> operands_;  // [m, k]
-  int edges_ = 0;                       // of the load
+  std::vector<std::int32_t> operands_;         // [m, k]
+  std::int64_t cycles_ = 0, load_cycles_ = 0;  // edges of the pass so far, and those that loaded
   bool drains_ = false;
   bool complete_ = false;
   ArrayState state_;

@@ -15,7 +15,7 @@ PeCell::PeCell(sc_core::sc_module_name name, int row, int column, const Surround
   dont_initialize();
 }
 
-void PeCell::clear() {
+void PeCell::reset() {
   right.write({});
   below.write({});
   sum.write({});

@@ -36,7 +36,7 @@ class PeCell : public sc_core::sc_module {
   PeWire<Operand> right{"right"}, below{"below"};
   PeWire<PartialSum> sum{"sum"};
 
-  void clear();
+  void reset();
 
   // Of all additions since the last call.
   struct Evidence {
