@@ -1,5 +1,8 @@
 #include "traces/program_labels.hpp"
 
+#include <array>
+#include <map>
+
 namespace guardbit::traces {
 namespace {
 
@@ -16,36 +19,31 @@ const sim::Box* outputs_of(const sim::Operation& operation) {
       operation);
 }
 
-struct Tile {
-  sim::Box outputs;
-  int folds = 0;
-};
+using Key = std::array<std::int64_t, 6>;
 
-// Number of the tile, which is added if it is new. Commands of a tile stand close together: the search from the end is
-// short.
-std::size_t tile_of(const sim::Box& outputs, std::vector<Tile>& tiles) {
-  for (std::size_t i = tiles.size(); i-- > 0;) {
-    if (tiles[i].outputs == outputs) return i;
-  }
-  tiles.push_back({outputs});
-  return tiles.size() - 1;
+Key key_of(const sim::Box& box) {
+  return {box.h.begin, box.h.end, box.w.begin, box.w.end, box.c.begin, box.c.end};
 }
 
 }  // namespace
 
 std::vector<CommandLabel> label_commands(const sim::LayerProgram& program) {
   std::vector<CommandLabel> labels(program.commands.size());
-  std::vector<Tile> tiles;
+  std::map<Key, int> tiles;
+  std::vector<int> folds;  // of each tile so far
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const sim::Command& command = program.commands[i];
     const sim::Box* const outputs = outputs_of(command.operation);
     if (outputs == nullptr) {
       continue;
     }
-    const std::size_t tile = tile_of(*outputs, tiles);
-    labels[i].tile = static_cast<int>(tile);
+    const auto [tile, is_new] = tiles.emplace(key_of(*outputs), static_cast<int>(tiles.size()));
+    if (is_new) {
+      folds.push_back(0);
+    }
+    labels[i].tile = tile->second;
     if (std::holds_alternative<sim::Fold>(command.operation)) {
-      labels[i].fold = tiles[tile].folds++;
+      labels[i].fold = folds[static_cast<std::size_t>(tile->second)]++;
     }
     for (const int before : command.after) {
       CommandLabel& load = labels[static_cast<std::size_t>(before)];

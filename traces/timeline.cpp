@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <tuple>
+#include <type_traits>
 
 #include "sim/cost.hpp"
 
@@ -33,9 +34,14 @@ Description describe(const sim::Operation& operation) {
         } else if constexpr (std::is_same_v<T, sim::LoadWeights>) {
           return {" load weights", fmt::format(",\"group\":{}", one.group) + span("k", one.k) + span("n", one.n)};
         } else if constexpr (std::is_same_v<T, sim::Fold>) {
-          return {"", fmt::format(",\"group\":{}", one.group) + box(one.outputs) + span("k", one.k) + span("n", one.n)};
+          return {"", fmt::format(",\"group\":{}", one.group) + box(one.outputs) + span("m", one.m) + span("k", one.k) +
+                          span("n", one.n)};
         } else if constexpr (std::is_same_v<T, sim::RequantizeTile>) {
           return {" requantize", box(one.outputs)};
+        } else if constexpr (std::is_same_v<T, sim::SpillSums>) {
+          return {" spill sums", box(one.outputs)};
+        } else if constexpr (std::is_same_v<T, sim::ReloadSums>) {
+          return {" reload sums", box(one.outputs)};
         } else if constexpr (std::is_same_v<T, sim::StoreOutputs>) {
           return {" store", box(one.outputs)};
         } else {

@@ -1,5 +1,6 @@
 #include "sim/systemc/pe_array.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -65,13 +66,13 @@ void PeArray::configure(const Job& job) {
 
 std::int64_t PeArray::begin(const Command& command) {
   const auto& fold = std::get<Fold>(command.operation);
-  const std::int64_t sums = fold.pixels() * fold.n.size();
+  const std::int64_t sums = fold.m.size() * fold.n.size();
   gather(*job().state, fold, activations_.all(), operands_);
   sums_.begin(*job().state, fold,
               {.sum = accumulators_.values(fold.accumulators, sums),
                .exact = accumulators_.exact(fold.accumulators, sums),
                .first = accumulators_.first(fold.accumulators, sums)},
-              job().first_output(fold.outputs), *job().evidence);
+              job().first_output(fold), *job().evidence);
   set_up(fold);
   std::vector<const PeCollector::SumIn*> bottom;
   for (int column = 0; column < pass_.columns; ++column) {
@@ -88,25 +89,49 @@ std::int64_t PeArray::begin(const Command& command) {
 }
 
 void PeArray::set_up(const Fold& fold) {
-  const LayerState& state = *job().state;
-  const auto& psum = state.accumulation.psum;
-  const arith::AccumulatorSpec& spec = psum ? *psum : state.accumulation.accumulator;
-  const std::int64_t pixels = fold.pixels(), depth = fold.k.size(), channels = fold.n.size();
+  arrange(fold);
+  const arith::Accumulation& accumulation = job().state->accumulation;
+  const arith::AccumulatorSpec& spec = accumulation.psum ? *accumulation.psum : accumulation.accumulator;
+  pass_.rules = PeRegisterRules(spec.format);
+  drains_ = fold.last;
+  pass_.reduction = job().state->view.depth;
+  // Sums that move see the products of one pass, one per row; sums that stay, all products of the reduction.
+  const auto products = pass_.sums_stay ? static_cast<int>(pass_.reduction) : pass_.rows;
+  pass_.step = spec.step == 0 ? products : std::min(spec.step, products);
+  const std::int64_t groups = (products + pass_.step - 1) / pass_.step;
+  pass_.narrowing = accumulation.psum ? 0 : 1 + sums_.fold_index() * groups;
+  for (int column = 0; column < pass_.columns; ++column) {
+    pass_.start[static_cast<std::size_t>(column)] = sums_.entering(0, column);
+  }
+}
+
+// What stays and what moves. OperandMatrix: data, rows, columns, steps from row to row and from column to column.
+void PeArray::arrange(const Fold& fold) {
+  const std::int64_t pixels = fold.m.size(), depth = fold.k.size(), channels = fold.n.size();
   const OperandMatrix activations{operands_.data(), pixels, depth, depth, 1};
   const OperandMatrix weights{weights_.at(fold.weights, depth * channels).data(), depth, channels, channels, 1};
-  pass_.sums_stay = false;
-  pass_.pixels_in_columns = false;
-  pass_.west = activations.transposed();
-  pass_.north = weights;
-  pass_.length = pixels;
+  pass_.sums_stay = pass_.pixels_in_columns = false;
   pass_.first_index = 0;
-  pass_.used_rows = static_cast<int>(depth);
-  pass_.used_columns = static_cast<int>(channels);
-  pass_.rules = PeRegisterRules(spec.format);
-  const int groups_end = pass_.rows;
-  pass_.step = spec.step == 0 ? groups_end : std::min(spec.step, groups_end);
-  const std::int64_t groups = (pass_.rows + pass_.step - 1) / pass_.step;  // of one pass
-  pass_.narrowing = psum ? 0 : 1 + sums_.fold_index() * groups;
+  switch (job().state->machine->array.dataflow) {
+    case Dataflow::WeightStationary:
+      pass_.north = weights;
+      pass_.west = activations.transposed();
+      break;
+    case Dataflow::InputStationary:
+      pass_.pixels_in_columns = true;
+      pass_.north = activations.transposed();
+      pass_.west = weights;
+      break;
+    case Dataflow::OutputStationary:
+      pass_.sums_stay = true;
+      pass_.first_index = fold.k.begin;
+      pass_.north = weights;
+      pass_.west = activations;
+      break;
+  }
+  pass_.length = pass_.west.columns;
+  pass_.used_rows = static_cast<int>(pass_.west.rows);
+  pass_.used_columns = static_cast<int>(pass_.north.columns);
 }
 
 void PeArray::present() { settled_.notify(sc_core::SC_ZERO_TIME); }
@@ -125,7 +150,7 @@ void PeArray::edge() {
 }
 
 void PeArray::settle() {
-  complete_ = next_phase();
+  complete_ = cycles_ > 0 && next_phase();
   if (job().observer != nullptr && job().observer->wants_array_state()) {
     observe_cycle();
   }
@@ -190,7 +215,7 @@ void PeArray::take_evidence() {
 }
 
 void PeArray::observe_pass(const Fold& fold) {
-  const std::int64_t sums = fold.pixels() * fold.n.size();
+  const std::int64_t sums = fold.m.size() * fold.n.size();
   std::span<const std::int64_t> finished;
   if (fold.last) {
     finished = {accumulators_.values(fold.accumulators, sums), static_cast<std::size_t>(sums)};

@@ -30,6 +30,7 @@ class PeArray : public UnitModule {
  private:
   void build();
   void set_up(const Fold& fold);
+  void arrange(const Fold& fold);
   // Processes: the wires of the first edge are there; an edge of the clock; everything has settled after it.
   void present();
   void edge();

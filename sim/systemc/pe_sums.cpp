@@ -30,7 +30,7 @@ void PeSums::begin(const LayerState& state, const Fold& fold, const Memory& memo
   first_output_ = first_output;
   evidence_ = &evidence;
   memory_rules_ = PeRegisterRules(state.accumulation.accumulator.format);
-  pixels_ = fold.pixels();
+  pixels_ = fold.m.size();
   channels_ = fold.n.size();
   const std::int64_t length = state.accumulation.fold;  // products per partial sum; 0: all
   fold_index_ = length == 0 ? 0 : fold.k.begin / length;

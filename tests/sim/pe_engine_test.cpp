@@ -75,13 +75,16 @@ TEST(PeEngine, AgreesOnArraysOfManySizesOneAfterTheOther) {
   Seen seen;
   constexpr int kSizes[][2]{{1, 1}, {8, 8}, {1, 8}, {8, 1}, {16, 16}, {2, 3}, {3, 2}, {7, 5}};
   for (const auto& [rows, columns] : kSizes) {
-    SCOPED_TRACE(testing::Message() << rows << " x " << columns);
-    Machine machine;
-    machine.array = {.rows = rows, .columns = columns};
-    machine.numerics.accumulator = {arith::parse_format("int<12,SAT>"), 2};
-    compare(machine, chain.network(), chain.input(1), seen);
-    machine.numerics.psum = arith::AccumulatorSpec{arith::parse_format("int<11,WRAP>"), 3};
-    compare(machine, chain.network(), chain.input(1), seen);
+    for (const Dataflow dataflow :
+         {Dataflow::WeightStationary, Dataflow::OutputStationary, Dataflow::InputStationary}) {
+      SCOPED_TRACE(testing::Message() << rows << " x " << columns << " " << name(dataflow));
+      Machine machine;
+      machine.array = {.rows = rows, .columns = columns, .dataflow = dataflow};
+      machine.numerics.accumulator = {arith::parse_format("int<12,SAT>"), 2};
+      compare(machine, chain.network(), chain.input(1), seen);
+      machine.numerics.psum = arith::AccumulatorSpec{arith::parse_format("int<11,WRAP>"), 3};
+      compare(machine, chain.network(), chain.input(1), seen);
+    }
   }
   EXPECT_GT(seen.overflows, 100U);
 }
