@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/cli/guardbit.hpp"
+#include "tests/cli/tiny_bundle.hpp"
 
 namespace guardbit {
 namespace {
@@ -15,30 +16,11 @@ using tests::source;
 using tests::Workplace;
 using tests::write_text;
 
-constexpr const char* kRecipe = R"(
-dataset: {name: glyphs, train_size: 400, test_size: 60}
-model:
-  name: tiny
-  input: [28, 28, 1]
-  layers:
-    conv1: {type: convolution, channels: 4, kernel: 5, stride: 2, padding: same, activation: relu}
-    pool1: {type: max_pool, kernel: 2}
-    conv2: {type: convolution, channels: 6, kernel: 3, padding: valid, activation: relu}
-    logits: {type: fully_connected, channels: 10}
-  graph: {from: input, with: [conv1, pool1, conv2, logits], to: output}
-trainer: {epochs: 1, batch_size: 50, learning_rate: 0.05}
-)";
-
 class EndToEnd : public testing::Test {
  protected:
   // A trained and quantized network, and a machine that does not divide its layers evenly.
   void SetUp() override {
-    write_text(place_ / "tiny.yaml", kRecipe);
-    write_text(place_ / "machine.yaml",
-               "machine:\n  array: {rows: 6, columns: 4}\n"
-               "  numerics: {accumulator: {format: 'int<32,WRAP>', step: 1}, narrow_accumulator: true}\n");
-    held({"train", place_ / "tiny.yaml", "-o", place_ / "run", "--json", place_ / "train.json"});
-    held({"quantize", place_ / "run", "scheme=int8", "output=" + (place_ / "int8"), "calibration.images=100"});
+    tests::make_tiny_bundle(place_);
   }
 
   Outcome held(const std::vector<std::string>& arguments) {

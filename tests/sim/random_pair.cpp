@@ -85,6 +85,12 @@ void compare_engines(std::uint64_t seed, Seen& seen) {
     expect_same_values(random.network, reference, array);
     expect_same_cost(random.network, tile, array);
   }
+  {
+    SCOPED_TRACE("pe");
+    const RunResult pe = run(*sim::make_pe_engine(machine));
+    expect_same_values(random.network, reference, pe);
+    expect_same_cost(random.network, tile, pe);
+  }
   ++seen.pairs;
   seen.psum_pairs += machine.numerics.psum ? 1 : 0;
   seen.outer_pairs += machine.mapping.loop_order == LoopOrder::ReductionOuter ? 1 : 0;

@@ -17,7 +17,7 @@ struct Seen {
   std::uint64_t cut_channels = 0;    // input stationary layers with more than one block of channels
 };
 
-// Fails the running test where reference, fast, tile and array differ, with a command that repeats this seed.
+// Fails the running test where reference, fast, tile, array and pe differ, with a command that repeats this seed.
 void compare_engines(std::uint64_t seed, Seen& seen);
 
 }  // namespace guardbit::tests

@@ -1,5 +1,5 @@
-// reference = fast = tile = array on codes, accumulators and evidence, tile = array on every cost: random networks on
-// random machines. Environment: GUARDBIT_SIM_SEED=S repeats one pair (the failure prints the command).
+// reference = fast = tile = array = pe on codes, accumulators and evidence, tile = array = pe on every cost: random
+// networks on random machines. Environment: GUARDBIT_SIM_SEED=S repeats one pair (the failure prints the command).
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -8,8 +8,8 @@
 #include "sim/simulator.hpp"
 #include "sim/stall.hpp"
 #include "tests/sim/chain_network.hpp"
-#include "tests/sim/compare_results.hpp"
 #include "tests/sim/random_machine.hpp"
+#include "tests/sim/same_results.hpp"
 #include "tests/support/random_network.hpp"
 
 namespace guardbit::sim {

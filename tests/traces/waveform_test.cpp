@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -113,6 +114,39 @@ TEST(Waveform, ShowsTheProduct) {
   EXPECT_EQ(vcd.value("array.fold", edges[kEdges] - 1), 1);
   EXPECT_EQ(vcd.value("array.layer", edges[0]), 1);
   EXPECT_EQ(vcd.value("array.phase", edges[2 * kEdges - 1], false), 3);
+}
+
+// Output stationary: in pass p, after stream edge s, the PE in row r and column c has added the products up to
+// k = s - r - c of pixel 2 p + r. Three passes, each with 2 edges to drain.
+TEST(Waveform, ShowsSumsThatStay) {
+  Machine m = machine();
+  m.array.dataflow = sim::Dataflow::OutputStationary;
+  const tests::Chain net = product();
+  const Vcd vcd = tests::read_vcd(record(m, net));
+  const nets::IntegerLayer& layer = net.network().layers[1];
+  const nets::IntTensor input = net.input(1);
+  constexpr int kStream = kDepth + kRows + kColumns - 2;
+  const auto edges = rising_edges(vcd);
+  ASSERT_EQ(edges.size(), 3U * (kStream + kRows));
+  int sums = 0;
+  for (int p = 0; p < 3; ++p) {
+    for (int s = 0; s < kStream; ++s) {
+      for (int r = 0; r < kRows; ++r) {
+        for (int c = 0; c < kColumns && c <= s - r; ++c) {
+          std::int64_t sum = layer.bias[static_cast<std::size_t>(c)];
+          for (int k = 0; k <= std::min(s - r - c, kDepth - 1); ++k) {
+            sum += std::int64_t{input.data[static_cast<std::size_t>((2 * p + r) * kDepth + k)]} *
+                   layer.weight.data[static_cast<std::size_t>(c * kDepth + k)];
+          }
+          const std::uint64_t time = edges[static_cast<std::size_t>(p * (kStream + kRows) + s)];
+          ASSERT_EQ(vcd.value(pe(r, c, "sum"), time), sum) << "pass " << p << " edge " << s << " pe " << r << " " << c;
+          ++sums;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(sums, 3 * 33);
+  EXPECT_EQ(vcd.value("array.phase", edges[kStream - 1], false), 2);
 }
 
 // The same values at the same edges; the clock stands still where the array is frozen.
