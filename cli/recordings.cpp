@@ -11,7 +11,7 @@
 namespace guardbit::cli {
 namespace {
 
-constexpr std::int64_t kMostWaveformCycles = 100'000;  // 16x16 PEs: about 1.5 GB
+constexpr std::int64_t kMostWaveformCycles = 100'000;  // 16x16 PEs: about 0.9 GB
 
 // The layer to record, by name.
 int find_layer(const nets::IntegerNetwork& network, const std::string& name) {

@@ -81,7 +81,7 @@ std::int64_t PeArray::begin(const Command& command) {
   collector_.begin(std::move(bottom));
   west_.begin();
   north_.begin();
-  phase_.write(pass_.sums_stay ? PePhase::Stream : PePhase::Load);
+  enter(pass_.sums_stay ? PePhase::Stream : PePhase::Load);
   load_cycles_ = cycles_ = 0;
   complete_ = false;
   start_.notify(sc_core::SC_ZERO_TIME);
@@ -150,7 +150,7 @@ void PeArray::edge() {
 }
 
 void PeArray::settle() {
-  complete_ = cycles_ > 0 && next_phase();
+  complete_ = cycles_ > 0 && change_phase();
   if (job().observer != nullptr && job().observer->wants_array_state()) {
     observe_cycle();
   }
@@ -161,11 +161,16 @@ void PeArray::settle() {
   }
 }
 
-bool PeArray::next_phase() {
+void PeArray::enter(PePhase phase) {
+  phase_.write(phase);
+  next_phase_ = phase;
+}
+
+bool PeArray::change_phase() {
   switch (phase_.read()) {
     case PePhase::Load:
       if (load_cycles_ == pass_.rows) {
-        phase_.write(PePhase::Stream);
+        enter(PePhase::Stream);
       }
       return false;
     case PePhase::Stream: {
@@ -177,7 +182,7 @@ bool PeArray::next_phase() {
         return false;
       }
       if (drains_) {
-        phase_.write(PePhase::Drain);
+        enter(PePhase::Drain);
       }
       return !drains_;
     }
@@ -230,7 +235,7 @@ void PeArray::observe_cycle() {
   state_.rows = pass_.rows;
   state_.columns = pass_.columns;
   state_.edge = cycles_ > 0;
-  state_.phase = complete_ ? 3 : static_cast<int>(phase_.read());
+  state_.phase = complete_ ? 3 : static_cast<int>(next_phase_);
   for (int row = 0; row < pass_.rows; ++row) {
     state_.west.push_back(value(west_.operands[static_cast<std::size_t>(row)].read()));
     for (int column = 0; column < pass_.columns; ++column) {

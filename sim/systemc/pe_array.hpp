@@ -36,7 +36,8 @@ class PeArray : public UnitModule {
   void edge();
   void settle();
   // What ends in this cycle: the load, the stream, or (true) the whole pass.
-  [[nodiscard]] bool next_phase();
+  [[nodiscard]] bool change_phase();
+  void enter(PePhase phase);
   void take_evidence();
   void observe_pass(const Fold& fold);
   void observe_cycle();
@@ -59,6 +60,7 @@ class PeArray : public UnitModule {
 
   std::vector<std::int32_t> operands_;         // [m, k]
   std::int64_t cycles_ = 0, load_cycles_ = 0;  // edges of the pass so far, and those that loaded
+  PePhase next_phase_ = PePhase::Load;         // of the next edge
   bool drains_ = false;
   bool complete_ = false;
   ArrayState state_;

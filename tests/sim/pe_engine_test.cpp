@@ -45,7 +45,6 @@ TEST(PeEngine, AgreesOnArraysOfManySizesOneAfterTheOther) {
       SCOPED_TRACE(testing::Message() << rows << " x " << columns << " " << name(dataflow));
       Machine machine;
       machine.array = {.rows = rows, .columns = columns, .dataflow = dataflow};
-      machine.numerics.narrow_accumulator = true;
       machine.numerics.accumulator = {arith::parse_format("int<12,SAT>"), 2};
       compare(machine, chain, overflows);
       machine.numerics.psum = arith::AccumulatorSpec{arith::parse_format("int<11,WRAP>"), 3};

@@ -110,6 +110,8 @@ TEST(Waveform, ShowsTheProduct) {
   const nets::IntegerLayer layer = product().network().layers[1];
   EXPECT_EQ(vcd.value("array.north_0", edges[0] - 1), layer.weight.data[1]);
   EXPECT_EQ(vcd.value("array.phase", edges[0] - 1, false), 0);
+  EXPECT_EQ(vcd.value("array.phase", edges[kRows - 2], false), 0);
+  EXPECT_EQ(vcd.value("array.phase", edges[kRows - 1], false), 1) << "the next edge streams";
   EXPECT_EQ(vcd.value("array.fold", edges[kEdges - 1] - 1), 0);
   EXPECT_EQ(vcd.value("array.fold", edges[kEdges] - 1), 1);
   EXPECT_EQ(vcd.value("array.layer", edges[0]), 1);
