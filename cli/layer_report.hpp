@@ -15,8 +15,8 @@ namespace guardbit::cli {
 [[nodiscard]] std::optional<double> utilization(const std::optional<nets::LayerCost>& cost,
     const sim::Machine& machine);
 
-// Cycles of one image: every image takes the same number, anything else is a bug; unless stalls were injected, then it is
-// the mean, rounded down.
+// Cycles of one image: every image takes the same number, anything else is a bug; unless stalls were injected, then it
+// is the mean, rounded down.
 [[nodiscard]] std::uint64_t cycles_per_image(const nets::LayerCost& cost, std::int64_t images);
 
 // {name, op, macs, overflow, accumulator_bits} and, with a cost, {cycles, utilization, cost}; null where there is none.

@@ -175,9 +175,9 @@ Command simulate_command() {
                    "waveform_cycles", "layer", "json", "threads", "seed"},
           .details =
               "Engine tile (the default) is fast and analytic inside a tile; array steps the PE array cycle by cycle.\n"
-              "pe has a module and signals for every PE, for waveforms, on arrays of up to 16x16. All give the same numbers;\n"
-              "`verify` checks it. --stall-seed stalls every unit at random: codes and evidence stay, cycles grow.\n"
-              "samples is 1 here unless given.",
+              "pe has a module and signals for every PE, for waveforms, on arrays of up to 16x16. All give the same\n"
+              "numbers; `verify` checks it. --stall-seed stalls every unit at random: codes and evidence stay, cycles\n"
+              "grow. samples is 1 here unless given.",
           .run = run};
 }
 

@@ -87,7 +87,8 @@ Command verify_command() {
           .summary = "Run all engines over samples and compare every code, overflow count, cycle and MAC",
           .operands = "BUNDLE [MACHINE.yaml...] [key=value...]",
           .leading_operands = 0,
-          .keys = {"dataset", "machine", "samples", "first", "split", "engines", "inject", "stall_seed", "json", "threads", "seed"},
+          .keys = {"dataset", "machine", "samples", "first", "split", "engines", "inject", "stall_seed", "json",
+                   "threads", "seed"},
           .details =
               "The reference engine is the specification; fast, tile and array must repeat every code of every layer,\n"
               "all overflow evidence, and (tile, array) each other's cycles. The float network gives SQNR and top-1.\n"

@@ -23,7 +23,8 @@ nets::IntegerNetwork device(const VerifyPlan& plan, const std::string& engine) {
 
 nets::RunResult run(const VerifyPlan& plan, const std::string& engine, const nets::IntTensor& input,
                     const nets::RunOptions& options) {
-  return make_engine(engine, plan.machine, {.stall_seed = plan.stall_seed})->run(device(plan, engine), plan.accumulations, input, options);
+  const auto made = make_engine(engine, plan.machine, {.stall_seed = plan.stall_seed});
+  return made->run(device(plan, engine), plan.accumulations, input, options);
 }
 
 template <class T>

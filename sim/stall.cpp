@@ -18,8 +18,8 @@ std::int64_t Stalls::before(int command, std::int64_t begin, std::int64_t count)
   for (std::int64_t cycle = begin; cycle < begin + count; ++cycle) {
     if (cycle / 4 != drawn) {
       drawn = cycle / 4;
-      words = arith::philox4x32({static_cast<std::uint32_t>(drawn), static_cast<std::uint32_t>(command), layer_, image_},
-                                key);
+      words = arith::philox4x32(
+          {static_cast<std::uint32_t>(drawn), static_cast<std::uint32_t>(command), layer_, image_}, key);
     }
     const std::uint32_t word = words[static_cast<std::size_t>(cycle % 4)];
     frozen += word % 8 == 0 ? 1 + word / 8 % 7 : 0;

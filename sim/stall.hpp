@@ -1,8 +1,8 @@
 // Injected stalls: random extra cycles in every command of every unit, to show that results do not depend on timing.
 //
-// Before each cycle of a command its unit may be frozen for a while. How long is a pure function of (seed, image, layer,
-// command, cycle of the command), so that every engine, every order of execution and every number of workers draws the
-// same: word cycle % 4 of philox4x32 with counter (cycle / 4, command, layer, image) and the seed as key. One word in
+// Before each cycle of a command its unit may be frozen for a while. How long is a pure function of (seed, image,
+// layer, command, cycle of the command), so that every engine, every order of execution and every number of workers
+// draws the same: word cycle % 4 of philox4x32 with counter (cycle / 4, command, layer, image) and the seed as key. One word in
 // eight freezes, for 1 to 7 cycles.
 #pragma once
 

@@ -1,4 +1,5 @@
-// Which tile and which fold each command of a layer's program belongs to: the numbers that timelines and waveforms show.
+// Which tile and which fold each command of a layer's program belongs to: the numbers that timelines and waveforms
+// show.
 #pragma once
 
 #include <vector>

@@ -116,8 +116,8 @@ std::string Timeline::json() const {
   for (const sim::Unit unit : kTracks) {
     text += fmt::format(",\n" R"({{"name":"thread_name","ph":"M","pid":1,"tid":{},"args":{{"name":"{}"}}}})",
                         track(unit), sim::name(unit));
-    text += fmt::format(",\n" R"({{"name":"thread_sort_index","ph":"M","pid":1,"tid":{0},"args":{{"sort_index":{0}}}}})",
-                        track(unit));
+    text += fmt::format(
+        ",\n" R"({{"name":"thread_sort_index","ph":"M","pid":1,"tid":{0},"args":{{"sort_index":{0}}}}})", track(unit));
   }
   for (const std::size_t i : order) {
     text += ",\n";

@@ -108,8 +108,8 @@ void Waveform::array_state(const sim::ArrayState& state, std::uint64_t cycle) {
   }
 }
 
-// The clock is low in the second half of its cycle. A pass may begin in the cycle in which the last one ended: the clock
-// then stays high until the next call.
+// The clock is low in the second half of its cycle. A pass may begin in the cycle in which the last one ended: the
+// clock then stays high until the next call.
 void Waveform::lower_clock() {
   writer_.at(*high_since_ * period_ps_ + period_ps_ / 2);
   writer_.set(clk_, 0);

@@ -1,5 +1,5 @@
-// What the adder of one PE does to a sum, in plain scalar arithmetic of its own: the third opinion beside the kernels of
-// arith and the vector code of PeGrid, with which it is compared. Overflow modes are written as formulas on integers
+// What the adder of one PE does to a sum, in plain scalar arithmetic of its own: the third opinion beside the kernels
+// of arith and the vector code of PeGrid, with which it is compared. Overflow modes are written as formulas on integers
 // (remainders and reflections), not as operations on bits.
 #pragma once
 

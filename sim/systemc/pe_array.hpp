@@ -1,6 +1,6 @@
 // The PE array as a grid of modules: every PE a clocked process, signals between neighbours, feeders and a collector at
-// the edges. The array's clock runs while a pass runs, and not in frozen cycles. Durations are counted: a pass ends when
-// the collector has every sum, or, if its sums stay, when the last PE has used the last operand.
+// the edges. The array's clock runs while a pass runs, and not in frozen cycles. Durations are counted: a pass ends
+// when the collector has every sum, or, if its sums stay, when the last PE has used the last operand.
 //
 // The grid is built once, kMaxPeSide x kMaxPeSide. A machine uses its upper left part; the other PEs do not run.
 #pragma once

@@ -1,6 +1,6 @@
-// The edges of the PE array. At the left, streamed operands enter, row r one cycle after row r - 1. At the top, first the
-// operands that stay, bottom row first; then running sums (sums move) or weights (sums stay), column c one cycle after
-// column c - 1. Each edge is one clocked process; its wires are registers.
+// The edges of the PE array. At the left, streamed operands enter, row r one cycle after row r - 1. At the top, first
+// the operands that stay, bottom row first; then running sums (sums move) or weights (sums stay), column c one cycle
+// after column c - 1. Each edge is one clocked process; its wires are registers.
 #pragma once
 
 #include <array>

@@ -32,7 +32,7 @@ struct PePass {
   std::int64_t first_index = 0;  // number of the first streamed operand; sums that stay count over all passes
   std::int64_t length = 0;       // streamed operands of this pass
   OperandMatrix west;            // [array row, streamed]: enters at the left
-  OperandMatrix north;           // sums move: [array row, array column], stays in the PEs; sums stay: [streamed, column]
+  OperandMatrix north;           // sums move: [array row, column], stays in the PEs; sums stay: [streamed, column]
 
   PeRegisterRules rules;           // of the PEs' sums
   int step = 1;                    // products of one adder-tree group; at least 1

@@ -52,7 +52,8 @@ TEST_F(Recordings, EnginePeRunsSimulatesAndIsVerified) {
   ASSERT_EQ(result["engines"].size(), 4U);
   EXPECT_EQ(result["engines"][3]["name"], "pe");
   EXPECT_GT(result["engines"][3]["compared_codes"], 2 * 784);
-  const Outcome broken = place_.guardbit(with("verify", {"engines=[tile,pe]", "samples=1", "--inject", "pe:skip_step"}));
+  const Outcome broken =
+      place_.guardbit(with("verify", {"engines=[tile,pe]", "samples=1", "--inject", "pe:skip_step"}));
   EXPECT_EQ(broken.code, 1);
   EXPECT_NE(broken.out.find("MISMATCH engine pe"), std::string::npos) << broken.out;
 }

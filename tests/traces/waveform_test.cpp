@@ -55,14 +55,16 @@ std::string pe(int row, int column, const char* what) {
   return "array.pe_" + std::to_string(row) + "_" + std::to_string(column) + "." + what;
 }
 
-// Every register after every edge of both folds, from the matrices alone: in fold f, after stream edge s, the PE in row r
-// and column c holds pixel s - r - c.
+// Every register after every edge of both folds, from the matrices alone: in fold f, after stream edge s, the PE in row
+// r and column c holds pixel s - r - c.
 void expect_the_product(const Vcd& vcd) {
   const tests::Chain net = product();
   const nets::IntegerLayer& layer = net.network().layers[1];
   const nets::IntTensor input = net.input(1);
   const auto x = [&](int m, int k) { return std::int64_t{input.data[static_cast<std::size_t>(m * kDepth + k)]}; };
-  const auto w = [&](int k, int n) { return std::int64_t{layer.weight.data[static_cast<std::size_t>(n * kDepth + k)]}; };
+  const auto w = [&](int k, int n) {
+    return std::int64_t{layer.weight.data[static_cast<std::size_t>(n * kDepth + k)]};
+  };
   const std::vector<std::uint64_t> edges = rising_edges(vcd);
   ASSERT_EQ(edges.size(), 2U * kEdges);
   int sums = 0;
