@@ -196,7 +196,10 @@ void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, s
   const bool by_rows = row_blocks >= std::min<std::int64_t>(column_blocks, std::max(options.threads, 1));
   const int parts = part_count(options.threads, by_rows ? row_blocks : column_blocks);
   std::vector<Part> done(static_cast<std::size_t>(parts));
-  if (plan) plan->kernels = &detail::gemm_kernels(options.isa);
+  if (plan) {
+    plan->kernels = &detail::gemm_kernels(options.isa);
+    detail::set_lane_starts(*plan);
+  }
   parallel_parts(parts, by_rows ? row_blocks : column_blocks, [&](int part, std::int64_t first, std::int64_t last) {
     Part& mine = done[static_cast<std::size_t>(part)];
     const std::int64_t first_row = by_rows ? first * block_rows : 0;

@@ -35,14 +35,14 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
 
 const GemmKernels& gemm_kernels_avx2() {
   using namespace avx2;
-  static constexpr GemmKernels kTable{dot_quads,
-                                      product_by_sums<dot_quads>,
+  static constexpr GemmKernels kTable{plain_panel<add_quads>,
+                                      plain_watched_panel<add_quads>,
+                                      plain_squares<GemmIsa::Avx2>,
                                       lanes32,
                                       lanes16,
-                                      range,
-                                      plain_square_sum<GemmIsa::Avx2>,
                                       plain_left<GemmIsa::Avx2>,
                                       expand,
+                                      plain_turn<GemmIsa::Avx2>,
                                       byte_range};
   return kTable;
 }

@@ -60,14 +60,6 @@ void lanes32_of(const PairBlock& in, int row, int col) {
   }
 }
 
-std::int32_t lanes_of(__m256i v, bool smallest) {
-  alignas(32) std::int32_t lanes[kWords];
-  store(lanes, v);
-  std::int32_t best = lanes[0];
-  for (const std::int32_t lane : lanes) best = (smallest ? lane < best : lane > best) ? lane : best;
-  return best;
-}
-
 }  // namespace
 
 void lanes32(const PairBlock& in, LaneFit fit) {
@@ -86,21 +78,6 @@ void lanes32(const PairBlock& in, LaneFit fit) {
       }
     }
   }
-}
-
-void range(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-           std::int32_t* max) {
-  const __m256i offset = _mm256_set1_epi32(low);
-  const __m256i bits = _mm256_set1_epi32(static_cast<int>(mask));
-  __m256i least = _mm256_set1_epi32(INT32_MAX);
-  __m256i most = _mm256_set1_epi32(INT32_MIN);
-  for (int i = 0; i < rows * kVectors * kWords; i += kWords) {
-    const __m256i value = _mm256_add_epi32(_mm256_and_si256(_mm256_sub_epi32(load(acc + i), offset), bits), offset);
-    least = _mm256_min_epi32(least, value);
-    most = _mm256_max_epi32(most, value);
-  }
-  *min = lanes_of(least, true);
-  *max = lanes_of(most, false);
 }
 
 }  // namespace guardbit::arith::detail::avx2

@@ -147,19 +147,4 @@ void lanes32(const PairBlock& in, LaneFit fit) {
   for (; r < in.rows; ++r) lanes32_rows<1>(in, fit, r);
 }
 
-void range(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-           std::int32_t* max) {
-  const __m512i offset = _mm512_set1_epi32(low);
-  const __m512i bits = _mm512_set1_epi32(static_cast<int>(mask));
-  __m512i least = _mm512_set1_epi32(INT32_MAX);
-  __m512i most = _mm512_set1_epi32(INT32_MIN);
-  for (int i = 0; i < rows * kNr; i += kHalf) {
-    const __m512i value = _mm512_add_epi32(_mm512_and_si512(_mm512_sub_epi32(load(acc + i), offset), bits), offset);
-    least = _mm512_min_epi32(least, value);
-    most = _mm512_max_epi32(most, value);
-  }
-  *min = _mm512_reduce_min_epi32(least);
-  *max = _mm512_reduce_max_epi32(most);
-}
-
 }  // namespace guardbit::arith::detail::avx512

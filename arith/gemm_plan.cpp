@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <numeric>
 
+#include "arith/narrow.hpp"
+
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kChunk = 128;      // aimed at: short enough to redo, long enough to prove cheaply
+constexpr std::int64_t kChunk = 128;      // aimed at
 constexpr std::int64_t kMaxChunk = 4096;  // of the lanes' buffers
 constexpr std::int64_t kMaxDepth = 16384;  // likewise: 8 rows of 32-bit words
+constexpr std::int64_t kQuad = 4;
 constexpr std::int64_t kBound32 = INT32_MAX;
 
 // Group size and chunk; false when no lane follows these groups (a fold that is not whole groups; odd groups, which
@@ -31,19 +34,39 @@ bool shape_groups(GemmPlan& plan) {
     return plan.chunk <= kMaxChunk;
   }
   if (fold % step != 0 && fold != depth) return false;
-  const std::int64_t unit = std::lcm(step, kProofDepth);
+  const std::int64_t unit = std::lcm(step, kQuad);
   if (step % 2 != 0 || unit > kMaxChunk) return false;
   plan.chunk = unit * std::max<std::int64_t>(1, aim / unit);
   return true;
 }
 
-// The initial values of a block of columns.
-void start_range(const GemmPlan& plan, std::int64_t block, std::int64_t& min, std::int64_t& max) {
-  min = max = plan.start(block * kNr);
-  for (std::int64_t c = block * kNr; c < std::min(plan.weights.cols, (block + 1) * kNr); ++c) {
-    min = std::min(min, plan.start(c));
-    max = std::max(max, plan.start(c));
-  }
+// The largest magnitude of any sum, and of what products add to it.
+struct Reach {
+  std::int64_t sum = 0, move = 0;
+};
+
+// One column; false when its sums need more than 32 bits from the start.
+bool add_column(const GemmPlan& plan, ColumnBlock& block, int c, Reach& reach) {
+  const PackedWeights::State& w = plan.weights;
+  const auto column = static_cast<std::size_t>(block.first_col + c);
+  const std::int64_t up = plan.x_high * w.positive[column] - plan.x_low * w.negative[column];
+  const std::int64_t down = plan.x_high * w.negative[column] - plan.x_low * w.positive[column];
+  const std::int64_t exact = plan.start(block.first_col + c);
+  if (exact < -kBound32 || exact > kBound32) return false;
+  const bool overflows = exact < plan.low || exact > plan.high;
+  const std::int64_t value =
+      overflows ? static_cast<std::int64_t>(fit(exact, plan.accumulation.accumulator.format).value) : exact;
+  reach.move = std::max({reach.move, up, down});
+  reach.sum = std::max({reach.sum, std::abs(exact) + std::max(up, down), std::abs(value) + std::max(up, down)});
+  const std::uint32_t bit = std::uint32_t{1} << c;
+  block.used |= bit;
+  if (overflows) block.overflowing |= bit;
+  if (value + up <= plan.high && value - down >= plan.low) block.proven |= bit;
+  block.value[c] = static_cast<std::int32_t>(value);
+  block.exact[c] = static_cast<std::int32_t>(exact);
+  const auto sum = static_cast<std::uint32_t>(w.column_sum[static_cast<std::size_t>(w.chunks() * w.padded_cols) + column]);
+  block.plain[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(value) - static_cast<std::uint32_t>(plan.offset) * sum);
+  return true;
 }
 
 }  // namespace
@@ -67,21 +90,19 @@ std::optional<GemmPlan> make_gemm_plan(const GemmLhs& lhs, std::int64_t rows, co
   plan.low = symmetric ? -plan.high : static_cast<std::int64_t>(format.min_code());
 
   plan.all_proven = true;
-  std::int64_t largest_start = 0;
-  std::int64_t largest_move = 0;
-  for (std::int64_t block = 0; block < weights.column_blocks(); ++block) {
-    const ColumnBound& total = weights.total[static_cast<std::size_t>(block)];
-    const std::int64_t up = plan.x_high * total.positive - plan.x_low * total.negative;
-    const std::int64_t down = plan.x_high * total.negative - plan.x_low * total.positive;
-    std::int64_t min = 0;
-    std::int64_t max = 0;
-    start_range(plan, block, min, max);
-    if (min < -kBound32 || max > kBound32) return std::nullopt;
-    plan.all_proven &= max + up <= plan.high && min - down >= plan.low;
-    largest_start = std::max({largest_start, max, -min});
-    largest_move = std::max({largest_move, up, down});
+  Reach reach;
+  plan.columns.resize(static_cast<std::size_t>(weights.column_blocks()));
+  for (std::int64_t b = 0; b < weights.column_blocks(); ++b) {
+    ColumnBlock& block = plan.columns[static_cast<std::size_t>(b)];
+    block.block = b;
+    block.first_col = b * kNr;
+    block.cols = static_cast<int>(std::min<std::int64_t>(kNr, weights.cols - block.first_col));
+    for (int c = 0; c < block.cols; ++c) {
+      if (!add_column(plan, block, c, reach)) return std::nullopt;
+    }
+    plan.all_proven &= block.proven == block.used && block.overflowing == 0;
   }
-  if (largest_start + largest_move > kBound32) return std::nullopt;
+  if (reach.sum > kBound32) return std::nullopt;
 
   const bool wraps = format.overflow == Overflow::WRAP;
   const bool clamps = format.overflow == Overflow::SAT || format.overflow == Overflow::SAT_SYM;
@@ -89,16 +110,26 @@ std::optional<GemmPlan> make_gemm_plan(const GemmLhs& lhs, std::int64_t rows, co
   if (shape_groups(plan) && narrow && (wraps || clamps)) {
     const std::int64_t product = std::max(plan.x_high, -plan.x_low) * weights.max_magnitude;
     const std::int64_t group = std::min(plan.step, weights.depth) * product;
-    const std::int64_t move = std::min(group, largest_move);
+    const std::int64_t move = std::min(group, reach.move);
     const bool toggles = wraps && move <= (std::int64_t{1} << format.width);
     plan.lanes16 = format.width == 16 && format.is_signed && group <= INT16_MAX;
     plan.lanes32 = toggles || std::max(plan.high, -plan.low) + move <= kBound32;
     plan.fit = toggles ? LaneFit::Toggle : wraps ? LaneFit::Wrap : LaneFit::Clamp;
     plan.lanes = plan.lanes16 || plan.lanes32;
     plan.use_lanes16 = plan.lanes16;
+    plan.watchable = reach.sum + plan.offset * (weights.depth * weights.max_magnitude) <= kBound32;
   }
   if (!plan.lanes && !plan.all_proven) return std::nullopt;
   return plan;
+}
+
+void set_lane_starts(GemmPlan& plan) {
+  for (ColumnBlock& block : plan.columns) {
+    for (int c = 0; c < kNr; ++c) {
+      block.lane_value[c] = plan.keeps_exact() ? block.exact[c] : block.value[c];
+      block.lane_count[c] = static_cast<std::int32_t>(block.overflowing >> c & 1);
+    }
+  }
 }
 
 }  // namespace guardbit::arith::detail

@@ -17,12 +17,12 @@ std::int32_t dot_pair(std::uint32_t left, std::uint32_t right) {
   return add(low(left) * low(right), high(left) * high(right));
 }
 
-void dot_quads(const QuadBlock& in) {
-  for (int r = 0; r < kMr; ++r) {
+void add_quads(const QuadBlock& in) {
+  for (int r = 0; r < in.rows; ++r) {
     for (int h = 0; h < in.halves; ++h) {
       std::int32_t* acc = in.acc + r * kNr + h * kHalf;
       for (std::int64_t q = 0; q < in.quads; ++q) {
-        const std::uint8_t* left = in.lhs[r] + q * 4;
+        const std::uint8_t* left = in.lhs + r * in.lhs_stride + q * 4;
         const std::int8_t* right = in.rhs + h * in.half_stride + q * kHalf * 4;
         for (int c = 0; c < kHalf; ++c) {
           for (int i = 0; i < 4; ++i) acc[c] = add(acc[c], left[i] * right[c * 4 + i]);
@@ -96,25 +96,14 @@ void lanes16(const SingleBlock& in) {
   }
 }
 
-void range(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-           std::int32_t* max) {
-  *min = INT32_MAX;
-  *max = INT32_MIN;
-  const auto offset = static_cast<std::uint32_t>(low);
-  for (int i = 0; i < rows * kNr; ++i) {
-    const auto value = static_cast<std::int32_t>(((static_cast<std::uint32_t>(acc[i]) - offset) & mask) + offset);
-    *min = std::min(*min, value);
-    *max = std::max(*max, value);
-  }
-}
-
-void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max) {
+void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,
+                int* max) {
   *min = 255;
   *max = 0;
-  for (int r = 0; r < rows; ++r) {
+  for (std::int64_t r = 0; r < rows; ++r, lhs += lhs_stride) {
     for (std::int64_t k = 0; k < count; ++k) {
-      *min = std::min(*min, int{lhs[r][k]});
-      *max = std::max(*max, int{lhs[r][k]});
+      *min = std::min(*min, int{lhs[k]});
+      *max = std::max(*max, int{lhs[k]});
     }
   }
 }
@@ -131,14 +120,14 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
 }  // namespace
 
 const GemmKernels& gemm_kernels_scalar() {
-  static constexpr GemmKernels kTable{dot_quads,
-                                      product_by_sums<dot_quads>,
+  static constexpr GemmKernels kTable{plain_panel<add_quads>,
+                                      plain_watched_panel<add_quads>,
+                                      plain_squares<GemmIsa::Scalar>,
                                       lanes32,
                                       lanes16,
-                                      range,
-                                      plain_square_sum<GemmIsa::Scalar>,
                                       plain_left<GemmIsa::Scalar>,
                                       expand,
+                                      plain_turn<GemmIsa::Scalar>,
                                       byte_range};
   return kTable;
 }

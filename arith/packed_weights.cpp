@@ -3,6 +3,7 @@
 #include <string>
 
 #include "arith/detail/packed_weights.hpp"
+#include "arith/detail/proof_bounds.hpp"
 #include "arith/error.hpp"
 
 namespace guardbit::arith {
@@ -10,44 +11,40 @@ namespace {
 
 using detail::kHalf;
 using detail::kNr;
-using detail::kProofDepth;
+using detail::norm_of;
+
+constexpr std::int64_t kOneChunk = 320;  // products up to which the whole reduction is one chunk
+constexpr std::int64_t kChunk = 128;     // else; short enough to prove, long enough to look at the sums behind each
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-// Column sums in front of every proof block, and the largest positive and negative sums of every block of columns.
 void sum_columns(PackedWeights::State& s) {
-  const std::int64_t blocks = s.proof_blocks();
+  s.chunk = s.depth <= kOneChunk ? std::max<std::int64_t>(64, round_up(s.depth, 64)) : kChunk;
+  const std::int64_t chunks = s.chunks();
   const auto width = static_cast<std::size_t>(s.padded_cols);
-  s.column_sum.assign(static_cast<std::size_t>(blocks + 1) * width, 0);
-  s.bound.resize(static_cast<std::size_t>(s.column_blocks() * blocks));
-  s.total.resize(static_cast<std::size_t>(s.column_blocks()));
+  s.column_sum.assign(static_cast<std::size_t>(chunks + 1) * width, 0);
+  s.squares.assign(static_cast<std::size_t>(chunks) * width, 0);
+  for (auto* sums : {&s.positive, &s.negative}) sums->assign(width, 0);
+  for (auto* norms : {&s.positive_norm, &s.negative_norm, &s.norm}) norms->assign(width, 0.0F);
   for (std::int64_t c = 0; c < s.cols; ++c) {
-    detail::ColumnBound all;
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      detail::ColumnBound part;
-      for (std::int64_t k = b * kProofDepth; k < (b + 1) * kProofDepth; ++k) {
+    const auto column = static_cast<std::size_t>(c);
+    std::int64_t positive_squares = 0;
+    std::int64_t negative_squares = 0;
+    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const std::size_t at = static_cast<std::size_t>(chunk) * width + column;
+      std::int32_t sum = 0;
+      for (std::int64_t k = chunk * s.chunk; k < std::min(s.depth, (chunk + 1) * s.chunk); ++k) {
         const std::int32_t w = s.at(k, c);
-        (w > 0 ? part.positive : part.negative) += w > 0 ? w : -w;
-        (w > 0 ? all.positive_squares : all.negative_squares) += w * w;
-        (w > 0 ? part.positive_squares : part.negative_squares) += w * w;
+        sum += w;
+        s.squares[at] += w * w;
+        (w > 0 ? s.positive : s.negative)[column] += w > 0 ? w : -w;
+        (w > 0 ? positive_squares : negative_squares) += w * w;
       }
-      const std::size_t at = static_cast<std::size_t>(b) * width + static_cast<std::size_t>(c);
-      s.column_sum[at + width] = s.column_sum[at] + static_cast<std::int32_t>(part.positive - part.negative);
-      auto& bound = s.bound[static_cast<std::size_t>(c / kNr * blocks + b)];
-      bound.positive = std::max(bound.positive, part.positive);
-      bound.negative = std::max(bound.negative, part.negative);
-      bound.positive_squares = std::max(bound.positive_squares, part.positive_squares);
-      bound.negative_squares = std::max(bound.negative_squares, part.negative_squares);
-      bound.squares = std::max(bound.squares, part.positive_squares + part.negative_squares);
-      all.positive += part.positive;
-      all.negative += part.negative;
+      s.column_sum[at + width] = s.column_sum[at] + sum;
     }
-    auto& total = s.total[static_cast<std::size_t>(c / kNr)];
-    total.positive = std::max(total.positive, all.positive);
-    total.negative = std::max(total.negative, all.negative);
-    total.positive_squares = std::max(total.positive_squares, all.positive_squares);
-    total.negative_squares = std::max(total.negative_squares, all.negative_squares);
-    total.squares = std::max(total.squares, all.positive_squares + all.negative_squares);
+    s.positive_norm[column] = norm_of(static_cast<double>(positive_squares));
+    s.negative_norm[column] = norm_of(static_cast<double>(negative_squares));
+    s.norm[column] = norm_of(static_cast<double>(positive_squares + negative_squares));
   }
 }
 
@@ -76,8 +73,8 @@ PackedWeights::PackedWeights(const std::int32_t* rhs, std::int64_t rhs_stride, s
   }
   s.max_magnitude = std::max(-low, high);
   s.quads = low >= -128 && high <= 127;
-  s.padded_cols = round_up(cols, kHalf);
-  s.padded_depth = round_up(depth, kProofDepth);
+  s.padded_cols = round_up(cols, kNr);
+  s.padded_depth = round_up(depth, 4);
   if (!s.quads) {
     s.wide.resize(static_cast<std::size_t>(depth * s.padded_cols));
     for (std::int64_t k = 0; k < depth; ++k) std::copy_n(rhs + k * rhs_stride, cols, &s.wide[static_cast<std::size_t>(k * s.padded_cols)]);

@@ -6,15 +6,15 @@
 #include <cstring>
 
 #include "arith/detail/gemm_kernels.hpp"
+#include "arith/detail/gemm_plain.hpp"
 
 namespace guardbit::arith::detail::avx2 {
 
-void dot_quads(const QuadBlock& in);
+void add_quads(const QuadBlock& in);
 void lanes32(const PairBlock& in, LaneFit fit);
 void lanes16(const SingleBlock& in);
-void range(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-           std::int32_t* max);
-void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max);
+void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,
+                int* max);
 
 inline constexpr int kWords = 8;  // dwords of a register
 inline constexpr int kVectors = kNr / kWords;

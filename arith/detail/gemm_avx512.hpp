@@ -9,15 +9,14 @@
 
 namespace guardbit::arith::detail::avx512 {
 
-void dot_quads(const QuadBlock& in);
-void product(const ProductBlock& in);
+void panel(const PanelBlock& in);
+void watched_panel(const PanelBlock& in, const WatchBlock& watched);
+void squares(const SquareBlock& in);
 void lanes32(const PairBlock& in, LaneFit fit);
 void lanes16(const SingleBlock& in);
-void range(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-           std::int32_t* max);
-void byte_range(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max);
-[[nodiscard]] std::int64_t square_sum(const std::uint8_t* const* lhs, int rows, std::int64_t count,
-                                      std::int32_t offset);
+void turn(const std::uint8_t* const* rows, int depth, std::int32_t offset, bool singles, std::int16_t* to);
+void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,
+                int* max);
 
 // The header alone compiles without those instructions, too.
 #pragma GCC push_options

@@ -17,6 +17,7 @@ namespace guardbit::arith::detail {
 inline constexpr int kMr = 8;    // rows of a block
 inline constexpr int kHalf = 16; // columns of a half block
 inline constexpr int kNr = 32;   // columns of a block
+inline constexpr float kMostMove = 1 << 30;  // what a watched sum may move; bounds beyond it fail all the same
 
 enum class LaneFit : unsigned char {
   Clamp,   // sums are values, clamped into [low, high]
@@ -24,22 +25,46 @@ enum class LaneFit : unsigned char {
   Toggle,  // sums are exact; counted is how often bit `width` of (sum - low) changes. |group sum| <= 2^width
 };
 
-struct QuadBlock {
-  const std::uint8_t* lhs[kMr];  // at the first quad; kMr readable rows
-  const std::int8_t* rhs;        // half 0
-  std::int64_t half_stride;      // bytes from half 0 to half 1
-  int halves;                    // 1 or 2
+// out[r][c] = start[c] + dot, for rows that lie `lhs_stride` bytes apart; in tiles of kMr rows.
+struct PanelBlock {
+  const std::uint8_t* lhs;
+  std::int64_t lhs_stride;
+  std::int64_t rows;
+  const std::int8_t* rhs;    // half 0
+  std::int64_t half_stride;  // bytes from half 0 to half 1
+  int halves;                // 1 or 2
   std::int64_t quads;
-  std::int32_t* acc;  // [kMr][kNr], += dot
-};
-
-// out[r][c] = start[c] + dot, nothing in between: for what is proven from beginning to end.
-struct ProductBlock {
-  QuadBlock quads;            // acc unused
   const std::int32_t* start;  // [kNr]
   std::int32_t* out;
   std::int64_t out_stride;
-  int rows, cols;  // that are written
+  int cols;  // that are written
+};
+
+// What a panel watches while it computes: the running sums at the ends of the segments of the reduction. Between two
+// ends no sum of some row of a tile lies further than `left * right` beyond the largest and the smallest of both ends
+// (arith/detail/proof_bounds.hpp); where that leaves [low, high], the column fails in the tile.
+struct WatchBlock {
+  int segments;
+  std::int64_t segment_quads;      // of all but the last
+  const std::int32_t* value;       // [kNr] at the beginning
+  const std::int32_t* correction;  // [segments][kNr], what sums lack at a segment's end; null: nothing
+  const float* left;               // [tiles][segments]
+  const float* right;              // [segments][kNr]
+  std::int32_t low, high;          // within 31 bits
+  std::uint32_t* failing;          // [tiles], one bit per column
+};
+
+// Squares of the values of rows, per tile of kMr and chunk of the reduction. `coarse`: half a tile's rows are taken as
+// one, of their largest magnitudes; a looser bound for half of the work.
+struct SquareBlock {
+  const std::uint8_t* lhs;
+  std::int64_t lhs_stride;
+  std::int64_t rows;
+  std::int64_t depth;
+  std::int64_t chunk;    // bytes, a multiple of 64
+  std::int32_t offset;   // value = byte - offset
+  bool coarse;
+  std::int32_t* squares; // [tiles][chunks], at least the largest sum of squares of one of the tile's rows
 };
 
 struct PairBlock {
@@ -75,21 +100,20 @@ enum class LeftForm : unsigned char {
 };
 
 struct GemmKernels {
-  void (*dot_quads)(const QuadBlock&);
-  void (*product)(const ProductBlock&);
+  void (*panel)(const PanelBlock&);
+  void (*watched_panel)(const PanelBlock&, const WatchBlock&);
+  void (*squares)(const SquareBlock&);
   void (*lanes32)(const PairBlock&, LaneFit);
   void (*lanes16)(const SingleBlock&);
-  // Smallest and largest of ((acc - low) & mask) + low over `rows` rows of [kNr].
-  void (*range)(const std::int32_t* acc, int rows, std::int32_t low, std::uint32_t mask, std::int32_t* min,
-                std::int32_t* max);
-  // Largest sum of (byte - offset)^2 of one of `rows` rows of `count` bytes.
-  std::int64_t (*square_sum)(const std::uint8_t* const* lhs, int rows, std::int64_t count, std::int32_t offset);
   // value = byte - offset
   void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
   // A half block of quads as 16 columns of singles or pairs; `to` is the half's first column.
   void (*expand)(const std::int8_t* from, int quads, bool singles, std::int16_t* to);
+  // kNr rows of bytes as the kNr columns of singles or pairs; value = byte - offset.
+  void (*turn)(const std::uint8_t* const* rows, int depth, std::int32_t offset, bool singles, std::int16_t* to);
   // Smallest and largest byte of `rows` rows of `count` bytes.
-  void (*byte_range)(const std::uint8_t* const* lhs, int rows, std::int64_t count, int* min, int* max);
+  void (*byte_range)(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,
+                     int* max);
 };
 
 [[nodiscard]] const GemmKernels& gemm_kernels_scalar();

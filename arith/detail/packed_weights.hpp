@@ -9,33 +9,21 @@
 
 namespace guardbit::arith {
 
-namespace detail {
-
-inline constexpr std::int64_t kProofDepth = 32;  // products whose column sums are kept together
-
-// Largest sums over the columns of one block of kNr: of the positive weights, and of the negative ones (as magnitude).
-struct ColumnBound {
-  std::int64_t positive = 0;
-  std::int64_t negative = 0;
-  std::int64_t positive_squares = 0;  // and the largest sums of their squares
-  std::int64_t negative_squares = 0;
-  std::int64_t squares = 0;
-};
-
-}  // namespace detail
-
 struct PackedWeights::State {
   std::int64_t depth = 0, cols = 0;
   bool quads = false;              // layout: quads, else int32 values [depth][padded_cols]
   std::int32_t max_magnitude = 0;
-  std::int64_t padded_depth = 0;   // a multiple of kProofDepth; zero weights
-  std::int64_t padded_cols = 0;    // a multiple of kHalf
+  std::int64_t padded_depth = 0;   // a multiple of 4; zero weights
+  std::int64_t padded_cols = 0;    // a multiple of kNr; zero weights
   detail::LineVector<std::int8_t> bytes;  // [padded_cols / kHalf][padded_depth / 4][kHalf][4]
   std::vector<std::int32_t> wide;
-  // Quads only:
-  std::vector<std::int32_t> column_sum;    // [padded_depth / kProofDepth + 1][padded_cols]: sums of all before
-  std::vector<detail::ColumnBound> bound;  // [blocks of columns][padded_depth / kProofDepth]
-  std::vector<detail::ColumnBound> total;  // [blocks of columns]
+  // Quads only. The reduction is proven in chunks of `chunk` products.
+  std::int64_t chunk = 0;
+  detail::LineVector<std::int32_t> column_sum;  // [chunks + 1][padded_cols]: sums of all before
+  detail::LineVector<std::int32_t> squares;     // [chunks][padded_cols]: sums of squares
+  std::vector<std::int64_t> positive, negative;  // [padded_cols]: sums of the positive, and minus those of the negative
+  // [padded_cols], at least the root of the sum of squares: of positive weights, of negative ones, of all
+  std::vector<float> positive_norm, negative_norm, norm;
 
   [[nodiscard]] std::int32_t at(std::int64_t k, std::int64_t c) const {
     if (!quads) return wide[static_cast<std::size_t>(k * padded_cols + c)];
@@ -43,7 +31,7 @@ struct PackedWeights::State {
                                           c % detail::kHalf * 4 + k % 4)];
   }
   [[nodiscard]] std::int64_t column_blocks() const { return (cols + detail::kNr - 1) / detail::kNr; }
-  [[nodiscard]] std::int64_t proof_blocks() const { return padded_depth / detail::kProofDepth; }
+  [[nodiscard]] std::int64_t chunks() const { return (depth + chunk - 1) / chunk; }
 };
 
 }  // namespace guardbit::arith

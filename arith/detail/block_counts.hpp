@@ -1,0 +1,39 @@
+// Evidence and final values of what lanes computed, and of initial values that overflow.
+#pragma once
+
+#include "arith/detail/gemm_plan.hpp"
+
+namespace guardbit::arith::detail {
+
+class BlockCounts {
+ public:
+  BlockCounts(const GemmPlan& plan, OverflowCounts& counts) : p_(plan), counts_(counts) {}
+
+  void new_rows() { row_ = col_ = -1; }
+
+  // A row that lanes computed whole. `out` holds its plain product, and then its values.
+  void settle_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums, const std::int32_t* overflows,
+                  std::int32_t* out);
+  // One column of rows first .. first + count - 1.
+  void settle_column(const ColumnBlock& block, int column, std::int64_t first, std::int64_t count,
+                     const std::int32_t* sums, const std::int32_t* overflows, std::int32_t* out, std::int64_t stride);
+  // Outputs whose initial value overflows and nothing else does: what that narrowing changed stays.
+  void add_starts(const ColumnBlock& block, std::int64_t outputs);
+  void add_total(std::int64_t outputs) { counts_.total += static_cast<std::uint64_t>(outputs); }
+
+  // The first output of these rows with an overflow; -1: none. Rows ascend: the first rows with one decide.
+  [[nodiscard]] std::int64_t first_row() const { return row_; }
+  [[nodiscard]] std::int64_t first_col() const { return col_; }
+  [[nodiscard]] bool found() const { return counts_.first.has_value(); }
+  void set_first(FirstOverflow first) { counts_.first = first; }
+
+ private:
+  void add(std::int64_t changed, std::int64_t outputs, std::int64_t harmful);
+  void candidate(std::int64_t row, std::int64_t col);
+
+  const GemmPlan& p_;
+  OverflowCounts& counts_;
+  std::int64_t row_ = -1, col_ = -1;
+};
+
+}  // namespace guardbit::arith::detail

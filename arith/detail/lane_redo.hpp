@@ -1,0 +1,51 @@
+// Exact computation in lanes of what no proof covers, for the rows of a LeftRows.
+#pragma once
+
+#include "arith/detail/left_rows.hpp"
+
+namespace guardbit::arith::detail {
+
+class LaneRedo {
+ public:
+  static constexpr int kMostColumns = kMr;  // of columns(): they take the kernels' rows
+  static constexpr int kMostRows = kNr;     // of columns()
+
+  LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most_rows);
+
+  void new_rows();  // `left` holds others now
+
+  // All columns of a block for some rows: sums() and counts() are [rows][kNr].
+  void rows(const ColumnBlock& block, std::span<const std::int32_t> rows);
+  // Some columns for up to kMostRows rows: sums() and counts() are [columns][kNr], a row's in its place.
+  void columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns);
+
+  [[nodiscard]] std::int32_t* sums() { return sums_.data(); }
+  [[nodiscard]] const std::int32_t* counts() const { return counts_.data(); }
+
+ private:
+  [[nodiscard]] std::int64_t end_of(std::int64_t chunk) const {
+    return std::min((chunk + 1) * plan_.chunk, plan_.weights.depth);
+  }
+  [[nodiscard]] std::size_t words(std::int64_t depth) const {
+    return static_cast<std::size_t>(form_ == LeftForm::Pairs ? (depth + 1) / 2 : depth);
+  }
+  void run(const std::uint32_t* const* lhs, int rows, int depth, std::int32_t* sums, std::int32_t* counts) const;
+  [[nodiscard]] const std::uint32_t* left_words(std::int64_t r, std::int64_t chunk);
+  void expand(const ColumnBlock& block, std::int64_t chunk);
+  void column_words(const ColumnBlock& block, std::span<const int> columns);
+
+  const GemmPlan& plan_;
+  const LeftRows& left_;
+  std::int64_t most_rows_;
+  LeftForm form_;
+  LineVector<std::int32_t> sums_, counts_;
+  LineVector<std::int16_t> right_;        // of one chunk: [k][kNr], or [pair][kNr][2]
+  LineVector<std::uint32_t> left_words_;  // [most rows][chunks][words], made when needed
+  std::vector<char> have_left_;           // [most rows][chunks]
+  LineVector<std::uint32_t> column_words_;  // [columns][chunks][words]
+  std::vector<std::uint8_t> column_bytes_;  // one column's weights + 128
+  const ColumnBlock* words_block_ = nullptr;  // column_words_ are of these columns
+  std::vector<int> words_columns_;
+};
+
+}  // namespace guardbit::arith::detail

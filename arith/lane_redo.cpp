@@ -1,0 +1,138 @@
+// Lanes along the columns, for rows that fail as a whole, or along rows, for single columns that fail in many.
+#include "arith/detail/lane_redo.hpp"
+
+#include <algorithm>
+
+namespace guardbit::arith::detail {
+
+LaneRedo::LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most_rows)
+    : plan_(plan),
+      left_(left),
+      most_rows_(most_rows),
+      form_(plan.use_lanes16 ? LeftForm::Singles : plan.step == 1 ? LeftForm::Products : LeftForm::Pairs) {}
+
+void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char{0}); }
+
+void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::int32_t* sums,
+                   std::int32_t* counts) const {
+  const AccumulatorSpec& spec = plan_.accumulation.accumulator;
+  const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
+  if (plan_.use_lanes16) {
+    SingleBlock in{{}, right_.data(), rows, depth, step, spec.format.overflow, sums, counts};
+    std::copy_n(lhs, rows, in.lhs);
+    plan_.kernels->lanes16(in);
+    return;
+  }
+  PairBlock in{{},
+               reinterpret_cast<const std::uint32_t*>(right_.data()),
+               rows,
+               (depth + 1) / 2,
+               step == 1 ? 0 : (step + 1) / 2,
+               (depth + step - 1) / step,
+               static_cast<std::int32_t>(plan_.low),
+               static_cast<std::int32_t>(plan_.high),
+               plan_.mask(),
+               spec.format.width,
+               sums,
+               counts};
+  std::copy_n(lhs, rows, in.lhs);
+  plan_.kernels->lanes32(in, plan_.fit);
+}
+
+// A row's values in a chunk, as lanes want them; kept for the other blocks of columns.
+const std::uint32_t* LaneRedo::left_words(std::int64_t r, std::int64_t chunk) {
+  const auto at = static_cast<std::size_t>(r * plan_.chunks() + chunk);
+  std::uint32_t* to = &left_words_[at * words(plan_.chunk)];
+  if (have_left_[at] == 0) {
+    have_left_[at] = 1;
+    const std::int64_t k = chunk * plan_.chunk;
+    plan_.kernels->left(left_.row(r) + k, static_cast<int>(end_of(chunk) - k), plan_.offset, form_, to);
+  }
+  return to;
+}
+
+// The weights of a chunk as 16-bit numbers.
+void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
+  const PackedWeights::State& w = plan_.weights;
+  const std::int64_t half_bytes = w.padded_depth * kHalf;
+  const std::int64_t k = chunk * plan_.chunk;
+  for (int h = 0; h < kNr / kHalf; ++h) {
+    const std::int8_t* from = w.bytes.data() + (block.first_col / kHalf + h) * half_bytes + k * kHalf;
+    plan_.kernels->expand(from, static_cast<int>(end_of(chunk) - k + 3) / 4, plan_.use_lanes16,
+                          &right_[static_cast<std::size_t>(h * kHalf * (plan_.use_lanes16 ? 1 : 2))]);
+  }
+}
+
+void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows) {
+  const auto chunks = static_cast<std::size_t>(plan_.chunks());
+  right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
+  left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
+  have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
+  sums_.resize(std::max(sums_.size(), rows.size() * kNr));
+  counts_.resize(sums_.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(block.lane_value, kNr, &sums_[i * kNr]);
+    std::copy_n(block.lane_count, kNr, &counts_[i * kNr]);
+  }
+  for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
+    expand(block, chunk);
+    for (std::size_t i = 0; i < rows.size(); i += kMr) {
+      const int here = static_cast<int>(std::min<std::size_t>(kMr, rows.size() - i));
+      const std::uint32_t* lhs[kMr];
+      for (int r = 0; r < here; ++r) lhs[r] = left_words(rows[i + static_cast<std::size_t>(r)], chunk);
+      run(lhs, here, static_cast<int>(end_of(chunk) - chunk * plan_.chunk), &sums_[i * kNr], &counts_[i * kNr]);
+    }
+  }
+}
+
+void LaneRedo::column_words(const ColumnBlock& block, std::span<const int> columns) {
+  if (words_block_ == &block && std::equal(columns.begin(), columns.end(), words_columns_.begin(), words_columns_.end())) {
+    return;
+  }
+  words_block_ = &block;
+  words_columns_.assign(columns.begin(), columns.end());
+  constexpr std::int32_t kFlip = 128;
+  const std::int64_t depth = plan_.weights.depth;
+  column_bytes_.resize(static_cast<std::size_t>(depth));
+  const std::size_t chunk_words = words(plan_.chunk);
+  column_words_.resize(columns.size() * static_cast<std::size_t>(plan_.chunks()) * chunk_words);
+  std::uint32_t* to = column_words_.data();
+  for (const int c : columns) {
+    for (std::int64_t k = 0; k < depth; ++k) {
+      column_bytes_[static_cast<std::size_t>(k)] =
+          static_cast<std::uint8_t>(plan_.weights.at(k, block.first_col + c) + kFlip);
+    }
+    for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk, to += chunk_words) {
+      const std::int64_t k = chunk * plan_.chunk;
+      plan_.kernels->left(&column_bytes_[static_cast<std::size_t>(k)], static_cast<int>(end_of(chunk) - k), kFlip, form_, to);
+    }
+  }
+}
+
+void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns) {
+  right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
+  sums_.resize(std::max(sums_.size(), columns.size() * kNr));
+  counts_.resize(sums_.size());
+  column_words(block, columns);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    std::fill_n(&sums_[i * kNr], kNr, block.lane_value[columns[i]]);
+    std::fill_n(&counts_[i * kNr], kNr, block.lane_count[columns[i]]);
+  }
+  const std::uint8_t* from[kMostRows];
+  const std::size_t chunk_words = words(plan_.chunk);
+  const auto chunks = static_cast<std::size_t>(plan_.chunks());
+  for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
+    const int depth = static_cast<int>(end_of(chunk) - chunk * plan_.chunk);
+    for (std::size_t r = 0; r < kMostRows; ++r) {
+      from[r] = left_.row(rows[std::min(r, rows.size() - 1)]) + chunk * plan_.chunk;
+    }
+    plan_.kernels->turn(from, depth, plan_.offset, plan_.use_lanes16, right_.data());
+    const std::uint32_t* lhs[kMr];
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      lhs[i] = &column_words_[(i * chunks + static_cast<std::size_t>(chunk)) * chunk_words];
+    }
+    run(lhs, static_cast<int>(columns.size()), depth, sums_.data(), counts_.data());
+  }
+}
+
+}  // namespace guardbit::arith::detail
