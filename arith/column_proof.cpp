@@ -9,14 +9,16 @@
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kNear = 8;                // a part of a format's range that is near its bound
-constexpr std::size_t kKeptNorms = 1 << 14;      // of segments, for all blocks together
+constexpr std::int64_t kNear = 8;                 // a part of a format's range that is near its bound
+constexpr std::int64_t kMostSum = (1 << 30) - 1;  // of watched sums
+constexpr std::size_t kKeptNorms = 1 << 14;       // of segments, for all blocks together
 
 std::uint32_t lowest_bit(std::uint32_t bits) { return bits & (~bits + 1); }
 
 }  // namespace
 
-std::uint32_t ColumnProof::above_norm(const ColumnBlock& block, std::uint32_t open, float norm) const {
+std::uint32_t ColumnProof::above_norm(const ColumnBlock& block, std::uint32_t open, float norm,
+                                      const Limits& limits) const {
   const bool signs = p_.offset != 0;  // values of both signs
   std::uint32_t risky = 0;
   for (std::uint32_t bits = open; bits != 0; bits &= bits - 1) {
@@ -24,27 +26,29 @@ std::uint32_t ColumnProof::above_norm(const ColumnBlock& block, std::uint32_t op
     const auto column = static_cast<std::size_t>(block.first_col + c);
     const double up = double{norm} * double{signs ? w_.norm[column] : w_.positive_norm[column]};
     const double down = double{norm} * double{signs ? w_.norm[column] : w_.negative_norm[column]};
-    if (up > static_cast<double>(p_.high - block.value[c]) || down > static_cast<double>(block.value[c] - p_.low)) {
+    if (up > static_cast<double>(limits.high - block.value[c]) ||
+        down > static_cast<double>(block.value[c] - limits.low)) {
       risky |= lowest_bit(bits);
     }
   }
   return risky;
 }
 
-std::uint32_t ColumnProof::not_bounded(const ColumnBlock& block, std::uint32_t open, LeftRows& left) {
+std::uint32_t ColumnProof::not_bounded(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
+                                       const Limits& limits) {
   std::uint32_t risky = open;
   if (coarse_pays_) {
-    risky = above_norm(block, risky, left.norm(true));
+    risky = above_norm(block, risky, left.norm(true), limits);
     if (risky == 0) return 0;
   }
   coarse_pays_ = false;  // it has cost time and proved nothing
-  risky = above_norm(block, risky, left.norm());
+  risky = above_norm(block, risky, left.norm(), limits);
   if (risky == 0) return 0;
   // The range of the bytes, if what all codes could do is not too far off.
   for (std::uint32_t bits = risky; bits != 0; bits &= bits - 1) {
     const int c = std::countr_zero(bits);
     const auto [up, down] = moves(static_cast<std::size_t>(block.first_col + c), p_.x_low, p_.x_high);
-    if (up > 2 * (p_.high - block.value[c]) || down > 2 * (block.value[c] - p_.low)) return risky;
+    if (up > 2 * (limits.high - block.value[c]) || down > 2 * (block.value[c] - limits.low)) return risky;
   }
   const ByteRange bytes = left.range();
   const std::int64_t low = std::min(0, bytes.min - p_.offset);
@@ -52,19 +56,20 @@ std::uint32_t ColumnProof::not_bounded(const ColumnBlock& block, std::uint32_t o
   for (std::uint32_t bits = risky; bits != 0; bits &= bits - 1) {
     const int c = std::countr_zero(bits);
     const auto [up, down] = moves(static_cast<std::size_t>(block.first_col + c), low, high);
-    if (block.value[c] + up <= p_.high && block.value[c] - down >= p_.low) risky &= ~lowest_bit(bits);
+    if (block.value[c] + up <= limits.high && block.value[c] - down >= limits.low) risky &= ~lowest_bit(bits);
   }
   return risky;
 }
 
-std::uint32_t ColumnProof::hopeless(const ColumnBlock& block, std::uint32_t risky, LeftRows& left) const {
+std::uint32_t ColumnProof::hopeless(const ColumnBlock& block, std::uint32_t risky, LeftRows& left,
+                                    const Limits& limits) const {
   std::uint32_t found = risky & hopeless_[static_cast<std::size_t>(block.block)];
   const double share = double{left.norm()} / 2 / static_cast<double>(std::max<std::int64_t>(w_.chunks(), 1));
   for (std::uint32_t bits = risky & ~found; bits != 0; bits &= bits - 1) {
     const int c = std::countr_zero(bits);
-    const std::int64_t room = std::min(p_.high - block.value[c], block.value[c] - p_.low);
+    const std::int64_t room = std::min(limits.high - block.value[c], block.value[c] - limits.low);
     const float norm = w_.norm[static_cast<std::size_t>(block.first_col + c)];
-    const bool near = room < (p_.high - p_.low) / kNear;
+    const bool near = room < (limits.high - limits.low) / kNear;
     if (near && share * double{norm} > static_cast<double>(room)) found |= lowest_bit(bits);
   }
   return found;
@@ -103,14 +108,15 @@ const ColumnProof::Segments& ColumnProof::segments(const ColumnBlock& block, std
   return s;
 }
 
-WatchBlock ColumnProof::watch(const ColumnBlock& block, std::uint32_t risky, LeftRows& left) {
-  // As many segments as let the column that moves most use half of the format's range.
+WatchBlock ColumnProof::watch(const ColumnBlock& block, std::uint32_t risky, LeftRows& left, const Limits& limits) {
+  // As many segments as let the column that moves most use half of the room of a sum in the middle; where only what has
+  // been seen may be reached, a quarter.
   float norm = 0;
   for (std::uint32_t bits = risky; bits != 0; bits &= bits - 1) {
     norm = std::max(norm, w_.norm[static_cast<std::size_t>(block.first_col + std::countr_zero(bits))]);
   }
   const double move = double{left.norm()} * double{norm} / 2;
-  const double room = static_cast<double>(p_.high - p_.low) / 4;
+  const double room = static_cast<double>(std::max<std::int64_t>(limits.high - limits.low, 1)) / (p_.range ? 8 : 4);
   const auto wanted = static_cast<std::int64_t>(std::min(move / room * static_cast<double>(finer_), 1e6)) + 1;
   chunks_each_ = std::max<std::int64_t>(1, w_.chunks() / wanted);
   const Segments& s = segments(block, chunks_each_);
@@ -120,8 +126,8 @@ WatchBlock ColumnProof::watch(const ColumnBlock& block, std::uint32_t risky, Lef
           .correction = s.corrections.empty() ? nullptr : s.corrections.data(),
           .left = nullptr,
           .right = s.norms.data(),
-          .low = static_cast<std::int32_t>(p_.low),
-          .high = static_cast<std::int32_t>(p_.high),
+          .low = static_cast<std::int32_t>(std::max(limits.low, -kMostSum)),
+          .high = static_cast<std::int32_t>(std::min(limits.high, kMostSum)),
           .failing = nullptr};
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include "arith/detail/gemm_plan.hpp"
+#include "arith/detail/gemm_multiply.hpp"
 #include "arith/detail/tile_state.hpp"
 #include "arith/error.hpp"
 #include "arith/parallel.hpp"
@@ -63,9 +63,10 @@ class GeneralBlocks {
   static constexpr int kCols = 32;
   static constexpr std::int64_t kDepth = 1024;
 
-  GeneralBlocks(const GemmLhs& lhs, const PackedWeights& weights, std::span<const std::int64_t> initial,
-                const Accumulation& accumulation, const GemmOut& out)
+  GeneralBlocks(const GemmLhs& lhs, const detail::RowSource* source, const PackedWeights& weights,
+                std::span<const std::int64_t> initial, const Accumulation& accumulation, const GemmOut& out)
       : lhs_(lhs),
+        source_(source),
         weights_(weights.state()),
         initial_(initial),
         out_(out),
@@ -82,8 +83,10 @@ class GeneralBlocks {
     tile_.reset(rows, cols, initial_.empty() ? initial_ : initial_.subspan(static_cast<std::size_t>(col), columns));
     for (std::int64_t k = 0; k < weights_.depth; k += depth_) {
       const std::int64_t here = std::min(depth_, weights_.depth - k);
-      for (int r = 0; r < rows; ++r) {
-        for (std::int64_t i = 0; i < here; ++i) left_[static_cast<std::size_t>(r * here + i)] = lhs_.value(row + r, k + i);
+      if (source_ != nullptr) source_->values(row, rows, k, here, left_.data());
+      for (int r = 0; source_ == nullptr && r < rows; ++r) {
+        std::int32_t* to = &left_[static_cast<std::size_t>(r * here)];
+        for (std::int64_t i = 0; i < here; ++i) to[i] = lhs_.value(row + r, k + i);
       }
       for (std::int64_t i = 0; i < here; ++i) {
         for (int c = 0; c < cols; ++c) right_[static_cast<std::size_t>(i * cols + c)] = weights_.at(k + i, col + c);
@@ -107,6 +110,7 @@ class GeneralBlocks {
 
  private:
   const GemmLhs& lhs_;
+  const detail::RowSource* source_;
   const PackedWeights::State& weights_;
   std::span<const std::int64_t> initial_;
   const GemmOut& out_;
@@ -172,6 +176,12 @@ bool gemm_path_available(GemmPath path, const GemmLhs& lhs, const PackedWeights&
 void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, std::span<const std::int64_t> initial,
           const Accumulation& accumulation, const GemmOut& out, AccumulationEvidence& evidence,
           const GemmOptions& options, GemmWork* work) {
+  detail::multiply(lhs, nullptr, rows, weights, initial, accumulation, out, evidence, options, work);
+}
+
+void detail::multiply(const GemmLhs& lhs, const RowSource* source, std::int64_t rows, const PackedWeights& weights,
+                      std::span<const std::int64_t> initial, const Accumulation& accumulation, const GemmOut& out,
+                      AccumulationEvidence& evidence, const GemmOptions& options, GemmWork* work) {
   check(lhs, weights, initial, accumulation);
   const Format& format = accumulation.accumulator.format;
   if (out.out32 != nullptr && format.width > (format.is_signed ? 32 : 31)) {
@@ -182,8 +192,12 @@ void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, s
   if (rows == 0 || weights.cols() == 0) return;
   detail::require((out.out32 == nullptr) != (out.out64 == nullptr) && out.row_step >= weights.cols());
 
-  const auto general = options.range || options.path == GemmPath::General;
-  auto plan = general ? std::nullopt : plan_for(options.path, lhs, rows, weights, initial, accumulation);
+  auto plan = plan_for(options.path, lhs, rows, weights, initial, accumulation);
+  if (plan && options.range) {
+    plan->range = true;
+    plan->use_lanes16 = false;  // ranges are followed in 32-bit lanes; so that both take the same words
+    if (!plan->rangeable || (plan->lanes && !plan->lanes32)) plan = std::nullopt;
+  }
   if (!plan && options.path != GemmPath::Auto && options.path != GemmPath::General) {
     throw Error("gemm: path " + std::string(kPathNames[static_cast<int>(options.path)]) + " cannot compute " +
                 to_string(format) + " step " + std::to_string(accumulation.accumulator.step) + " here" +
@@ -198,10 +212,12 @@ void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, s
   std::vector<Part> done(static_cast<std::size_t>(parts));
   if (plan) {
     plan->kernels = &detail::gemm_kernels(options.isa);
+    plan->source = source;
     detail::set_lane_starts(*plan);
   }
   parallel_parts(parts, by_rows ? row_blocks : column_blocks, [&](int part, std::int64_t first, std::int64_t last) {
     Part& mine = done[static_cast<std::size_t>(part)];
+    if (options.range) mine.evidence.exact = evidence.exact;  // what has been seen need not be looked for again
     const std::int64_t first_row = by_rows ? first * block_rows : 0;
     const std::int64_t last_row = by_rows ? std::min(rows, last * block_rows) : rows;
     const std::int64_t first_block = by_rows ? 0 : first;
@@ -210,7 +226,7 @@ void gemm(const GemmLhs& lhs, std::int64_t rows, const PackedWeights& weights, s
       detail::gemm_blocks(*plan, first_row, last_row, first_block, last_block, out, mine.evidence, mine.work);
       return;
     }
-    GeneralBlocks blocks(lhs, weights, initial, accumulation, out);
+    GeneralBlocks blocks(lhs, source, weights, initial, accumulation, out);
     for (std::int64_t row = first_row; row < last_row; row += block_rows) {
       const int here = static_cast<int>(std::min<std::int64_t>(block_rows, last_row - row));
       for (std::int64_t block = first_block; block < last_block; ++block) {

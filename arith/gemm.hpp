@@ -91,7 +91,7 @@ struct GemmOptions {
   GemmPath path = GemmPath::Auto;
   GemmIsa isa = best_gemm_isa();
   int threads = 1;
-  bool range = false;  // evidence.exact too: General
+  bool range = false;  // evidence.exact too
 };
 
 // How many outputs x depth each way of computing took; tells that a test went where it meant to go. Depends on the

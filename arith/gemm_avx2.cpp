@@ -40,6 +40,7 @@ const GemmKernels& gemm_kernels_avx2() {
                                       plain_squares<GemmIsa::Avx2>,
                                       lanes32,
                                       lanes16,
+                                      ranges,
                                       plain_left<GemmIsa::Avx2>,
                                       expand,
                                       plain_turn<GemmIsa::Avx2>,

@@ -63,7 +63,7 @@ void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) 
 
 const GemmKernels& gemm_kernels_avx512() {
   using namespace avx512;
-  static constexpr GemmKernels kTable{panel, watched_panel, squares, lanes32, lanes16, left, expand, turn, byte_range};
+  static constexpr GemmKernels kTable{panel, watched_panel, squares, lanes32, lanes16, ranges, left, expand, turn, byte_range};
   return kTable;
 }
 

@@ -13,7 +13,7 @@
 
 #include "arith/detail/block_counts.hpp"
 #include "arith/detail/column_proof.hpp"
-#include "arith/detail/lane_redo.hpp"
+#include "arith/detail/failure_list.hpp"
 #include "arith/narrow.hpp"
 
 namespace guardbit::arith::detail {
@@ -22,20 +22,13 @@ namespace {
 constexpr std::int64_t kRowBytes = 3 << 15;  // of left operand that is worked on together; lanes take 4 times as much
 constexpr std::int64_t kMostRows = 512;
 constexpr std::int64_t kColumnWords = 1 << 15;  // of columns that lanes along the rows take at a time
-constexpr int kFewColumns = 4;     // in a tile or row: lanes along the rows
-constexpr int kNarrowBlock = 16;   // columns up to which lanes lie along the rows
-constexpr int kPatience = 2;       // blocks in a row that failed nearly everywhere before the guard is switched off
+constexpr int kPatience = 2;           // blocks in a row that failed nearly everywhere before the guard is switched off
 constexpr std::int64_t kPause = 2048;  // rows of blocks that it then stays off
-
-// Rows of which the same columns fail.
-struct Failure {
-  std::int32_t first = 0, rows = 0;
-  std::uint32_t columns = 0;
-};
 
 class BlockWorker {
  public:
-  BlockWorker(const GemmPlan& plan, std::int64_t rows, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work)
+  BlockWorker(const GemmPlan& plan, std::int64_t rows, const GemmOut& out, AccumulationEvidence& evidence,
+              GemmWork& work)
       : p_(plan),
         w_(plan.weights),
         out_(out),
@@ -48,6 +41,16 @@ class BlockWorker {
         proof_(plan),
         counts_(plan, evidence.accumulator) {}
 
+  // Initial values are sums, too, and so is what other rows of the same evidence have shown.
+  void see_starts(std::int64_t first_block, std::int64_t last_block, const Range& before) {
+    range_ = before;
+    for (std::int64_t b = first_block; b < last_block; ++b) {
+      const ColumnBlock& block = p_.columns[static_cast<std::size_t>(b)];
+      for (int c = 0; c < block.cols; ++c) range_.include(block.exact[c]);
+    }
+  }
+  [[nodiscard]] const Range& range() const { return range_; }
+
   [[nodiscard]] std::int64_t most_rows() const { return most_rows_; }
 
   // Rows first .. first + count - 1 (at most most_rows()) of some column blocks.
@@ -58,8 +61,8 @@ class BlockWorker {
     for (std::int64_t b = first_block; b < last_block; ++b) column_block(p_.columns[static_cast<std::size_t>(b)]);
     const std::int64_t row = counts_.first_row();
     if (row < 0 || counts_.found()) return;
-    counts_.set_first({out_.first_output + (first + row) * out_.row_step + counts_.first_col(),
-                       replay(row, counts_.first_col())});
+    counts_.set_first(
+        {out_.first_output + (first + row) * out_.row_step + counts_.first_col(), replay(row, counts_.first_col())});
   }
 
  private:
@@ -77,22 +80,27 @@ class BlockWorker {
 
   void column_block(const ColumnBlock& block) {
     view(block);
-    whole_rows_.clear();
     failures_.clear();
     counts_.add_total(left_.count() * block.cols);
     const auto all = static_cast<std::uint64_t>(left_.count() * block.cols * w_.depth);
     const std::uint32_t open = p_.use_static ? block.used & ~block.proven : block.used;
-    if ((p_.use_static || p_.use_guard) && open == 0) {
+    if (p_.range) {
+      ranged(block, all);
+    } else if ((p_.use_static || p_.use_guard) && open == 0) {
       product(block);
       work_.proven += all;
     } else {
       const bool guarded = guard(block, open);
-      const std::uint64_t in_lanes = redo(block);
+      redo(block);
+      const auto in_lanes = static_cast<std::uint64_t>(failures_.outputs(block.used) * w_.depth);
       work_.lanes += in_lanes;
       work_.guarded += all - in_lanes;
       if (guarded) learn(in_lanes, all);
     }
-    if (block.overflowing != 0) counts_.add_starts(block, starts(block));
+    if (block.overflowing != 0) {
+      const std::int64_t outputs = left_.count() * std::popcount(block.overflowing);
+      counts_.add_starts(block, outputs - failures_.outputs(block.overflowing));
+    }
     if (out_.out32 != nullptr) return;
     for (std::int64_t r = 0; r < left_.count(); ++r) {
       std::copy_n(view_ + r * stride_, block.cols, out_.out64 + (left_.first() + r) * out_.stride + block.first_col);
@@ -124,24 +132,26 @@ class BlockWorker {
     if (!p_.use_guard || !p_.watchable || pause_ > 0) {
       pause_ -= count;
       if (!p_.keeps_exact()) product(block);
-      fail(block, 0, count, block.used);
+      failures_.add(block, 0, count, block.used);
       return false;
     }
-    const std::uint32_t risky = proof_.not_bounded(block, open, left_);
-    const std::uint32_t hopeless = risky == 0 ? 0 : proof_.hopeless(block, risky, left_);
-    if ((risky & ~hopeless) == 0) {
-      product(block);
+    const Limits limits{p_.low, p_.high};
+    const std::uint32_t risky = proof_.not_bounded(block, open, left_, limits);
+    const std::uint32_t hopeless = risky == 0 ? 0 : proof_.hopeless(block, risky, left_, limits);
+    if ((risky & ~hopeless) != 0) {
+      WatchBlock watching = watched(block, risky & ~hopeless, limits);
+      note_failures(block, watching, risky & ~hopeless, hopeless, failures_);
+      proof_.learn(block, risky & ~hopeless, failing_);
     } else {
-      watched(block, risky & ~hopeless, hopeless);
-      return true;
+      product(block);
+      if (hopeless != 0) failures_.add(block, 0, count, hopeless);
     }
-    if (hopeless != 0) fail(block, 0, count, hopeless);
     return true;
   }
 
-  // The plain product; what it cannot prove in the columns `risky` fails, and the columns `hopeless`.
-  void watched(const ColumnBlock& block, std::uint32_t risky, std::uint32_t hopeless) {
-    WatchBlock watching = proof_.watch(block, risky, left_);
+  // The product, watched: failing_ holds the columns that may leave the limits, per tile.
+  WatchBlock watched(const ColumnBlock& block, std::uint32_t risky, const Limits& limits) {
+    WatchBlock watching = proof_.watch(block, risky, left_, limits);
     failing_.resize(static_cast<std::size_t>(left_.tiles()));
     const float* norms = left_.tile_norms(proof_.chunks_each());
     for (const LeftRows::Run& run : left_.runs()) {
@@ -149,113 +159,159 @@ class BlockWorker {
       watching.failing = failing_.data() + run.first / kMr;
       p_.kernels->watched_panel(panel(block, run), watching);
     }
+    return watching;
+  }
+
+  // Columns that may leave the limits in rows r .. r + rows - 1, at most a tile.
+  [[nodiscard]] std::uint32_t fails(const ColumnBlock& block, WatchBlock watching, std::int64_t r, std::int64_t rows) {
+    norms_.resize(static_cast<std::size_t>(watching.segments));
+    left_.norms_of(r, rows, proof_.chunks_each(), norms_.data());
+    std::uint32_t failing = 0;
+    watching.left = norms_.data();
+    watching.failing = &failing;
+    p_.kernels->watched_panel(panel(block, left_.part(r, rows)), watching);
+    return failing;
+  }
+
+  // What failed while it was watched, and the columns `hopeless`: per tile, or per row where many columns failed.
+  void note_failures(const ColumnBlock& block, const WatchBlock& watching, std::uint32_t risky, std::uint32_t hopeless,
+                     FailureList& to) {
     for (std::int64_t t = 0; t < left_.tiles(); ++t) {
       const std::uint32_t failing = failing_[static_cast<std::size_t>(t)] & risky;
       if ((failing | hopeless) == 0) continue;
       const auto first = static_cast<std::int32_t>(t * kMr);
       const auto last = static_cast<std::int32_t>(std::min<std::int64_t>(left_.count(), first + kMr));
-      if (std::popcount(failing) <= kFewColumns) {
-        fail(block, first, last - first, failing | hopeless);
+      if (std::popcount(failing) <= FailureList::kFewColumns) {
+        to.add(block, first, last - first, failing | hopeless);
         continue;
       }
       for (std::int32_t r = first; r < last; ++r) {
-        const std::uint32_t columns = (row_fails(block, watching, r) & failing) | hopeless;
-        if (columns != 0) fail(block, r, 1, columns);
+        const std::uint32_t columns = (fails(block, watching, r, 1) & failing) | hopeless;
+        if (columns != 0) to.add(block, r, 1, columns);
       }
     }
-    proof_.learn(block, risky, failing_);
   }
 
-  [[nodiscard]] std::uint32_t row_fails(const ColumnBlock& block, WatchBlock watching, std::int64_t r) {
-    row_norms_.resize(static_cast<std::size_t>(watching.segments));
-    left_.row_norms(r, proof_.chunks_each(), row_norms_.data());
-    std::uint32_t failing = 0;
-    watching.left = row_norms_.data();
-    watching.failing = &failing;
-    p_.kernels->watched_panel(panel(block, {r, 1, left_.row(r), 0}), watching);
-    return failing;
-  }
-
-  void fail(const ColumnBlock& block, std::int32_t first, std::int32_t rows, std::uint32_t columns) {
-    if (block.cols > kNarrowBlock && std::popcount(columns) > kFewColumns) {
-      for (std::int32_t r = first; r < first + rows; ++r) whole_rows_.push_back(r);
-    } else if (!failures_.empty() && failures_.back().columns == columns &&
-               failures_.back().first + failures_.back().rows == first) {
-      failures_.back().rows += rows;
-    } else {
-      failures_.push_back({first, rows, columns});
-    }
-  }
-
-  // Lanes for all that failed; returns how many products that were.
-  std::uint64_t redo(const ColumnBlock& block) {
-    auto outputs = static_cast<std::int64_t>(whole_rows_.size()) * block.cols;
-    if (!whole_rows_.empty()) {
-      redo_.rows(block, whole_rows_);
-      for (std::size_t i = 0; i < whole_rows_.size(); ++i) {
-        const std::int64_t row = whole_rows_[i];
+  // Lanes for all that failed.
+  void redo(const ColumnBlock& block) {
+    const auto rows = failures_.whole_rows();
+    if (!rows.empty()) {
+      redo_.rows(block, rows, LaneRedo::What::Overflows);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const std::int64_t row = rows[i];
         counts_.settle_row(block, row, redo_.sums() + i * kNr, redo_.counts() + i * kNr, view_ + row * stride_);
       }
     }
-    for (std::size_t i = 0; i < failures_.size(); ++i) {
-      const Failure& failure = failures_[i];
-      outputs += failure.rows * std::popcount(failure.columns);
-      together_.push_back(failure);
-      if (failure.rows >= LaneRedo::kMostRows || i + 1 == failures_.size() ||
-          rows_together() + failures_[i + 1].rows > LaneRedo::kMostRows) {
-        redo_columns(block);
-      }
-    }
-    return static_cast<std::uint64_t>(outputs * w_.depth);
+    in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
+      counts_.settle_column(block, column, failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
+                            view_ + failure.first * stride_ + column, stride_);
+    });
   }
 
-  [[nodiscard]] std::int32_t rows_together() const {
-    std::int32_t rows = 0;
-    for (const Failure& failure : together_) rows += failure.rows;
-    return rows;
-  }
-
-  // The failures of together_: several of kMostRows rows in all, or a longer one.
-  void redo_columns(const ColumnBlock& block) {
-    std::uint32_t columns = 0;
-    for (const Failure& failure : together_) columns |= failure.columns;
-    const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(
-        kColumnWords / std::max<std::int64_t>(w_.depth, 1), 1, LaneRedo::kMostColumns));
-    while (columns != 0) {
-      int some[LaneRedo::kMostColumns];
+  // Lanes along the rows; calls visit(failure, column, where its results begin).
+  template <class Visit>
+  void in_columns(const ColumnBlock& block, const FailureList& list, LaneRedo::What what, const Visit& visit) {
+    const auto most = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(kColumnWords / std::max<std::int64_t>(w_.depth, 1), 1, LaneRedo::kMostColumns));
+    list.for_columns(most, [&](std::span<const Failure> failures, std::span<const int> columns) {
+      std::int32_t rows[LaneRedo::kMostRows];
       std::size_t count = 0;
-      for (; count < most && columns != 0; columns &= columns - 1) some[count++] = std::countr_zero(columns);
-      if (together_.size() > 1) {
-        redo_some(block, {some, count}, together_);
-        continue;
+      for (const Failure& failure : failures) {
+        for (std::int32_t r = 0; r < failure.rows; ++r) rows[count++] = failure.first + r;
       }
-      Failure part = together_.front();
-      const std::int32_t end = part.first + part.rows;
-      for (; part.first < end; part.first += LaneRedo::kMostRows) {
-        part.rows = std::min(LaneRedo::kMostRows, end - part.first);
-        redo_some(block, {some, count}, {&part, 1});
+      redo_.columns(block, {rows, count}, columns, what);
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        std::size_t at = i * kNr;
+        for (const Failure& failure : failures) {
+          if ((failure.columns >> columns[i] & 1) != 0) visit(failure, columns[i], at);
+          at += static_cast<std::size_t>(failure.rows);
+        }
       }
-    }
-    together_.clear();
+    });
   }
 
-  void redo_some(const ColumnBlock& block, std::span<const int> columns, std::span<const Failure> failures) {
-    std::int32_t rows[LaneRedo::kMostRows];
-    std::size_t count = 0;
-    for (const Failure& failure : failures) {
-      for (std::int32_t r = 0; r < failure.rows; ++r) rows[count++] = failure.first + r;
-    }
-    redo_.columns(block, {rows, count}, columns);
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      std::size_t at = i * kNr;
-      for (const Failure& failure : failures) {
-        if ((failure.columns >> columns[i] & 1) != 0) {
-          counts_.settle_column(block, columns[i], failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
-                                view_ + failure.first * stride_ + columns[i], stride_);
-        }
-        at += static_cast<std::size_t>(failure.rows);
+  // With the range of the exact sums: what cannot be proven to stay within the range seen so far (and the format) is
+  // followed exactly.
+  void ranged(const ColumnBlock& block, std::uint64_t all) {
+    suspects_.clear();
+    const auto count = static_cast<std::int32_t>(left_.count());
+    const bool guarded = p_.use_guard && p_.watchable && pause_ <= 0;
+    if (!guarded) {
+      pause_ -= count;
+      product(block);
+      suspects_.add(block, 0, count, block.used);
+    } else {
+      const std::uint32_t open = block.used & ~block.overflowing;
+      const std::uint32_t risky = open == 0 ? 0 : proof_.not_bounded(block, open, left_, known());
+      if (risky == 0) {
+        product(block);
+        if (block.overflowing != 0) suspects_.add(block, 0, count, block.overflowing);
+      } else {
+        WatchBlock watching = watched(block, risky, known());
+        widen(block, watching, risky);
+        note_failures(block, watching, risky, block.overflowing, suspects_);
       }
     }
+    look(block);
+    redo(block);
+    const auto in_lanes = static_cast<std::uint64_t>(suspects_.outputs(block.used) * w_.depth);
+    work_.lanes += in_lanes;
+    work_.guarded += all - in_lanes;
+    if (guarded) learn(in_lanes, all);
+  }
+
+  [[nodiscard]] Limits known() const { return {std::max(p_.low, range_.min), std::min(p_.high, range_.max)}; }
+
+  // Final sums of tiles that failed are sums that have been seen: they may be all that was missing.
+  void widen(const ColumnBlock& block, WatchBlock& watching, std::uint32_t risky) {
+    const Limits before = known();
+    for (std::int64_t t = 0; t < left_.tiles(); ++t) {
+      for (std::uint32_t bits = failing_[static_cast<std::size_t>(t)] & risky; bits != 0; bits &= bits - 1) {
+        const std::int32_t* sum = view_ + t * kMr * stride_ + std::countr_zero(bits);
+        for (std::int64_t r = t * kMr; r < std::min(left_.count(), (t + 1) * kMr); ++r, sum += stride_) {
+          range_.include(*sum);
+        }
+      }
+    }
+    const Limits after = known();
+    if (after.low == before.low && after.high == before.high) return;
+    watching = proof_.watch(block, risky, left_, after);
+    for (std::int64_t t = 0; t < left_.tiles(); ++t) {
+      std::uint32_t& failing = failing_[static_cast<std::size_t>(t)];
+      if ((failing & risky) == 0) continue;
+      failing &= fails(block, watching, t * kMr, std::min<std::int64_t>(kMr, left_.count() - t * kMr));
+    }
+  }
+
+  // Follows the suspects exactly; those that leave the format fail.
+  void look(const ColumnBlock& block) {
+    const auto rows = suspects_.whole_rows();
+    if (!rows.empty()) {
+      redo_.rows(block, rows, LaneRedo::What::Ranges);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::uint32_t columns = 0;
+        for (int c = 0; c < block.cols; ++c) {
+          columns |= seen(i * kNr + static_cast<std::size_t>(c)) ? 0 : std::uint32_t{1} << c;
+        }
+        if (columns != 0) failures_.add(block, rows[i], 1, columns);
+      }
+    }
+    in_columns(block, suspects_, LaneRedo::What::Ranges, [&](const Failure& failure, int column, std::size_t at) {
+      for (std::int32_t r = 0; r < failure.rows; ++r) {
+        if (!seen(at + static_cast<std::size_t>(r))) {
+          failures_.add(block, failure.first + r, 1, std::uint32_t{1} << column);
+        }
+      }
+    });
+  }
+
+  // Whether an output that was followed stays within the format.
+  [[nodiscard]] bool seen(std::size_t at) {
+    const std::int32_t least = redo_.least()[at];
+    const std::int32_t most = redo_.most()[at];
+    range_.include(least);
+    range_.include(most);
+    return least >= p_.low && most <= p_.high;
   }
 
   // The guard is not tried for a while where it proves next to nothing.
@@ -264,14 +320,6 @@ class BlockWorker {
     if (hopeless_blocks_ < kPatience || !p_.may_give_up) return;
     pause_ = kPause;
     hopeless_blocks_ = 0;
-  }
-
-  // Outputs whose initial value overflows and that lanes have not counted.
-  [[nodiscard]] std::int64_t starts(const ColumnBlock& block) const {
-    const auto rows = left_.count() - static_cast<std::int64_t>(whole_rows_.size());
-    std::int64_t outputs = rows * std::popcount(block.overflowing);
-    for (const Failure& failure : failures_) outputs -= failure.rows * std::popcount(failure.columns & block.overflowing);
-    return outputs;
   }
 
   // The first narrowing of an output that changes its sum, by the definition.
@@ -303,11 +351,11 @@ class BlockWorker {
   std::int64_t stride_ = 0;
   LineVector<std::int32_t> narrow_;  // [most rows][kNr]
 
-  std::vector<std::int32_t> whole_rows_;  // lanes compute all columns
-  std::vector<Failure> failures_;         // lanes compute some
-  std::vector<Failure> together_;
-  std::vector<std::uint32_t> failing_;    // [tiles]
-  std::vector<float> row_norms_;          // [segments]
+  FailureList failures_;                // computed in lanes
+  FailureList suspects_;                // of ranges
+  Range range_;                         // of the exact sums, as far as seen
+  std::vector<std::uint32_t> failing_;  // [tiles]
+  std::vector<float> norms_;            // [segments]
   int hopeless_blocks_ = 0;
   std::int64_t pause_ = 0;  // rows
 };
@@ -317,9 +365,11 @@ class BlockWorker {
 void gemm_blocks(const GemmPlan& plan, std::int64_t first, std::int64_t last, std::int64_t first_block,
                  std::int64_t last_block, const GemmOut& out, AccumulationEvidence& evidence, GemmWork& work) {
   BlockWorker worker(plan, last - first, out, evidence, work);
+  if (plan.range) worker.see_starts(first_block, last_block, evidence.exact);
   for (std::int64_t row = first; row < last; row += worker.most_rows()) {
     worker.rows(row, std::min(worker.most_rows(), last - row), first_block, last_block);
   }
+  if (plan.range) evidence.exact.merge(worker.range());
 }
 
 }  // namespace guardbit::arith::detail

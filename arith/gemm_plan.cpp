@@ -9,8 +9,8 @@
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kChunk = 128;      // aimed at
-constexpr std::int64_t kMaxChunk = 4096;  // of the lanes' buffers
+constexpr std::int64_t kChunk = 128;       // aimed at
+constexpr std::int64_t kMaxChunk = 4096;   // of the lanes' buffers
 constexpr std::int64_t kMaxDepth = 16384;  // likewise: 8 rows of 32-bit words
 constexpr std::int64_t kQuad = 4;
 constexpr std::int64_t kBound32 = INT32_MAX;
@@ -64,8 +64,10 @@ bool add_column(const GemmPlan& plan, ColumnBlock& block, int c, Reach& reach) {
   if (value + up <= plan.high && value - down >= plan.low) block.proven |= bit;
   block.value[c] = static_cast<std::int32_t>(value);
   block.exact[c] = static_cast<std::int32_t>(exact);
-  const auto sum = static_cast<std::uint32_t>(w.column_sum[static_cast<std::size_t>(w.chunks() * w.padded_cols) + column]);
-  block.plain[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(value) - static_cast<std::uint32_t>(plan.offset) * sum);
+  const auto sum =
+      static_cast<std::uint32_t>(w.column_sum[static_cast<std::size_t>(w.chunks() * w.padded_cols) + column]);
+  block.plain[c] =
+      static_cast<std::int32_t>(static_cast<std::uint32_t>(value) - static_cast<std::uint32_t>(plan.offset) * sum);
   return true;
 }
 
@@ -107,7 +109,9 @@ std::optional<GemmPlan> make_gemm_plan(const GemmLhs& lhs, std::int64_t rows, co
   const bool wraps = format.overflow == Overflow::WRAP;
   const bool clamps = format.overflow == Overflow::SAT || format.overflow == Overflow::SAT_SYM;
   const bool narrow = format.width <= (format.is_signed ? 31 : 30);
-  if (shape_groups(plan) && narrow && (wraps || clamps)) {
+  plan.rangeable = shape_groups(plan);
+  plan.watchable = reach.sum + plan.offset * (weights.depth * weights.max_magnitude) <= kBound32;
+  if (plan.rangeable && narrow && (wraps || clamps)) {
     const std::int64_t product = std::max(plan.x_high, -plan.x_low) * weights.max_magnitude;
     const std::int64_t group = std::min(plan.step, weights.depth) * product;
     const std::int64_t move = std::min(group, reach.move);
@@ -117,7 +121,6 @@ std::optional<GemmPlan> make_gemm_plan(const GemmLhs& lhs, std::int64_t rows, co
     plan.fit = toggles ? LaneFit::Toggle : wraps ? LaneFit::Wrap : LaneFit::Clamp;
     plan.lanes = plan.lanes16 || plan.lanes32;
     plan.use_lanes16 = plan.lanes16;
-    plan.watchable = reach.sum + plan.offset * (weights.depth * weights.max_magnitude) <= kBound32;
   }
   if (!plan.lanes && !plan.all_proven) return std::nullopt;
   return plan;

@@ -4,8 +4,8 @@
 namespace guardbit::arith::detail::avx512 {
 namespace {
 
-// sum += the four products of every lane. As an instruction and not as its intrinsic, which GCC 12 surrounds with copies
-// of registers where the sums are looked at between loops: a tenth of the time.
+// sum += the four products of every lane. As an instruction and not as its intrinsic, which GCC 12 surrounds with
+// copies of registers where the sums are looked at between loops: a tenth of the time.
 [[gnu::always_inline]] inline void add_products(__m512i& sum, __m512i bytes, __m512i weights) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
 }
@@ -51,8 +51,9 @@ struct Tile {
 
 // Columns (of the halves) in which sums may leave [low, high]; the tile's sums are complete afterwards.
 template <int kRows, int kHalves>
-[[gnu::always_inline]] inline std::uint32_t watch(const PanelBlock& in, const WatchBlock& watch, const std::uint8_t* lhs,
-                                                  const float* left, Tile<kRows, kHalves>& tile) {
+[[gnu::always_inline]] inline std::uint32_t watch(const PanelBlock& in, const WatchBlock& watch,
+                                                  const std::uint8_t* lhs, const float* left,
+                                                  Tile<kRows, kHalves>& tile) {
   const __m512i low = _mm512_set1_epi32(watch.low);
   const __m512i high = _mm512_set1_epi32(watch.high);
   const __m512 most = _mm512_set1_ps(kMostMove);
@@ -74,7 +75,8 @@ template <int kRows, int kHalves>
         least = _mm512_add_epi32(least, load(watch.correction + at));
         largest = _mm512_add_epi32(largest, load(watch.correction + at));
       }
-      const __m512 bound = _mm512_min_ps(_mm512_mul_ps(_mm512_set1_ps(left[s]), _mm512_loadu_ps(watch.right + at)), most);
+      const __m512 bound =
+          _mm512_min_ps(_mm512_mul_ps(_mm512_set1_ps(left[s]), _mm512_loadu_ps(watch.right + at)), most);
       const __m512i move = _mm512_add_epi32(_mm512_cvttps_epi32(bound), _mm512_set1_epi32(1));
       const __mmask16 over =
           _mm512_cmpgt_epi32_mask(_mm512_max_epi32(largest, most_before[h]), _mm512_sub_epi32(high, move)) |

@@ -78,6 +78,22 @@ void lanes32(const PairBlock& in, LaneFit fit) {
   }
 }
 
+void ranges(const PairBlock& in, std::int32_t* least, std::int32_t* most) {
+  for (int r = 0; r < in.rows; ++r) {
+    for (int c = 0; c < kNr; ++c) {
+      const int at = r * kNr + c;
+      const bool single = in.group == 0;
+      const int words = single ? in.groups : in.pairs;
+      for (int i = 0; i < words;) {
+        const int end = single ? i + 1 : std::min(i + in.group, words);
+        for (; i < end; ++i) in.acc[at] = add(in.acc[at], dot_pair(in.lhs[r][i], in.rhs[(single ? i / 2 : i) * kNr + c]));
+        least[at] = std::min(least[at], in.acc[at]);
+        most[at] = std::max(most[at], in.acc[at]);
+      }
+    }
+  }
+}
+
 void lanes16(const SingleBlock& in) {
   for (int r = 0; r < in.rows; ++r) {
     const std::uint32_t* left = in.lhs[r];
@@ -125,6 +141,7 @@ const GemmKernels& gemm_kernels_scalar() {
                                       plain_squares<GemmIsa::Scalar>,
                                       lanes32,
                                       lanes16,
+                                      ranges,
                                       plain_left<GemmIsa::Scalar>,
                                       expand,
                                       plain_turn<GemmIsa::Scalar>,

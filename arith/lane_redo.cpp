@@ -9,12 +9,21 @@ LaneRedo::LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most
     : plan_(plan),
       left_(left),
       most_rows_(most_rows),
-      form_(plan.use_lanes16 ? LeftForm::Singles : plan.step == 1 ? LeftForm::Products : LeftForm::Pairs) {}
+      form_(plan.use_lanes16 ? LeftForm::Singles
+            : plan.step == 1 ? LeftForm::Products
+                             : LeftForm::Pairs) {}
 
 void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char{0}); }
 
-void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::int32_t* sums,
-                   std::int32_t* counts) const {
+void LaneRedo::resize(std::size_t rows) {
+  right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
+  if (sums_.size() >= rows * kNr) return;
+  for (LineVector<std::int32_t>* results : {&sums_, &counts_, &most_}) results->resize(rows * kNr);
+}
+
+void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what) {
+  std::int32_t* sums = &sums_[at * kNr];
+  std::int32_t* counts = &counts_[at * kNr];
   const AccumulatorSpec& spec = plan_.accumulation.accumulator;
   const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
   if (plan_.use_lanes16) {
@@ -36,7 +45,11 @@ void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::in
                sums,
                counts};
   std::copy_n(lhs, rows, in.lhs);
-  plan_.kernels->lanes32(in, plan_.fit);
+  if (what == What::Ranges) {
+    plan_.kernels->ranges(in, counts, &most_[at * kNr]);
+  } else {
+    plan_.kernels->lanes32(in, plan_.fit);
+  }
 }
 
 // A row's values in a chunk, as lanes want them; kept for the other blocks of columns.
@@ -63,16 +76,16 @@ void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
   }
 }
 
-void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows) {
+void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows, What what) {
   const auto chunks = static_cast<std::size_t>(plan_.chunks());
-  right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
+  resize(rows.size());
   left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
   have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
-  sums_.resize(std::max(sums_.size(), rows.size() * kNr));
-  counts_.resize(sums_.size());
+  const bool ranges = what == What::Ranges;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(block.lane_value, kNr, &sums_[i * kNr]);
-    std::copy_n(block.lane_count, kNr, &counts_[i * kNr]);
+    std::copy_n(ranges ? block.exact : block.lane_value, kNr, &sums_[i * kNr]);
+    std::copy_n(ranges ? block.exact : block.lane_count, kNr, &counts_[i * kNr]);
+    std::copy_n(block.exact, kNr, &most_[i * kNr]);
   }
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
     expand(block, chunk);
@@ -80,43 +93,52 @@ void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows
       const int here = static_cast<int>(std::min<std::size_t>(kMr, rows.size() - i));
       const std::uint32_t* lhs[kMr];
       for (int r = 0; r < here; ++r) lhs[r] = left_words(rows[i + static_cast<std::size_t>(r)], chunk);
-      run(lhs, here, static_cast<int>(end_of(chunk) - chunk * plan_.chunk), &sums_[i * kNr], &counts_[i * kNr]);
+      run(lhs, here, static_cast<int>(end_of(chunk) - chunk * plan_.chunk), i, what);
     }
   }
 }
 
 void LaneRedo::column_words(const ColumnBlock& block, std::span<const int> columns) {
-  if (words_block_ == &block && std::equal(columns.begin(), columns.end(), words_columns_.begin(), words_columns_.end())) {
+  if (words_block_ == &block &&
+      std::equal(columns.begin(), columns.end(), words_columns_.begin(), words_columns_.end())) {
     return;
   }
   words_block_ = &block;
   words_columns_.assign(columns.begin(), columns.end());
   constexpr std::int32_t kFlip = 128;
   const std::int64_t depth = plan_.weights.depth;
-  column_bytes_.resize(static_cast<std::size_t>(depth));
+  column_bytes_.resize(static_cast<std::size_t>(plan_.weights.padded_depth));
   const std::size_t chunk_words = words(plan_.chunk);
   column_words_.resize(columns.size() * static_cast<std::size_t>(plan_.chunks()) * chunk_words);
   std::uint32_t* to = column_words_.data();
   for (const int c : columns) {
-    for (std::int64_t k = 0; k < depth; ++k) {
-      column_bytes_[static_cast<std::size_t>(k)] =
-          static_cast<std::uint8_t>(plan_.weights.at(k, block.first_col + c) + kFlip);
+    // Quads of a column lie one half block apart.
+    const std::int64_t col = block.first_col + c;
+    const std::int8_t* from =
+        plan_.weights.bytes.data() + col / kHalf * plan_.weights.padded_depth * kHalf + col % kHalf * 4;
+    for (std::int64_t k = 0; k < depth; k += 4, from += kHalf * 4) {
+      for (int i = 0; i < 4; ++i) {
+        column_bytes_[static_cast<std::size_t>(k + i)] = static_cast<std::uint8_t>(from[i] + kFlip);
+      }
     }
     for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk, to += chunk_words) {
       const std::int64_t k = chunk * plan_.chunk;
-      plan_.kernels->left(&column_bytes_[static_cast<std::size_t>(k)], static_cast<int>(end_of(chunk) - k), kFlip, form_, to);
+      plan_.kernels->left(&column_bytes_[static_cast<std::size_t>(k)], static_cast<int>(end_of(chunk) - k), kFlip,
+                          form_, to);
     }
   }
 }
 
-void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns) {
-  right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
-  sums_.resize(std::max(sums_.size(), columns.size() * kNr));
-  counts_.resize(sums_.size());
+void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns,
+                       What what) {
+  resize(columns.size());
+  const bool ranges = what == What::Ranges;
   column_words(block, columns);
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    std::fill_n(&sums_[i * kNr], kNr, block.lane_value[columns[i]]);
-    std::fill_n(&counts_[i * kNr], kNr, block.lane_count[columns[i]]);
+    const int c = columns[i];
+    std::fill_n(&sums_[i * kNr], kNr, ranges ? block.exact[c] : block.lane_value[c]);
+    std::fill_n(&counts_[i * kNr], kNr, ranges ? block.exact[c] : block.lane_count[c]);
+    std::fill_n(&most_[i * kNr], kNr, block.exact[c]);
   }
   const std::uint8_t* from[kMostRows];
   const std::size_t chunk_words = words(plan_.chunk);
@@ -131,7 +153,7 @@ void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> r
     for (std::size_t i = 0; i < columns.size(); ++i) {
       lhs[i] = &column_words_[(i * chunks + static_cast<std::size_t>(chunk)) * chunk_words];
     }
-    run(lhs, static_cast<int>(columns.size()), depth, sums_.data(), counts_.data());
+    run(lhs, static_cast<int>(columns.size()), depth, 0, what);
   }
 }
 

@@ -126,11 +126,12 @@ const float* LeftRows::tile_norms(std::int64_t chunks_each) {
   return norms_.data();
 }
 
-void LeftRows::row_norms(std::int64_t r, std::int64_t chunks_each, float* to) {
+void LeftRows::norms_of(std::int64_t r, std::int64_t rows, std::int64_t chunks_each, float* to) {
+  const Run run = part(r, rows);
   row_squares_.resize(static_cast<std::size_t>(chunks_));
-  plan_.kernels->squares({.lhs = row(r),
-                          .lhs_stride = 0,
-                          .rows = 1,
+  plan_.kernels->squares({.lhs = run.base,
+                          .lhs_stride = run.stride,
+                          .rows = rows,
                           .depth = depth_,
                           .chunk = plan_.weights.chunk,
                           .offset = plan_.offset,

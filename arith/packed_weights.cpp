@@ -1,8 +1,9 @@
 // Packing of the right operand.
+#include "arith/detail/packed_weights.hpp"
+
 #include <algorithm>
 #include <string>
 
-#include "arith/detail/packed_weights.hpp"
 #include "arith/detail/proof_bounds.hpp"
 #include "arith/error.hpp"
 
@@ -13,13 +14,15 @@ using detail::kHalf;
 using detail::kNr;
 using detail::norm_of;
 
-constexpr std::int64_t kOneChunk = 320;  // products up to which the whole reduction is one chunk
-constexpr std::int64_t kChunk = 128;     // else; short enough to prove, long enough to look at the sums behind each
+// Short enough to prove, long enough to look at the sums behind each; shorter where there would be few of them.
+constexpr std::int64_t kChunk = 128;
+constexpr std::int64_t kShortChunk = 64;
+constexpr std::int64_t kShortDepth = 640;
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 void sum_columns(PackedWeights::State& s) {
-  s.chunk = s.depth <= kOneChunk ? std::max<std::int64_t>(64, round_up(s.depth, 64)) : kChunk;
+  s.chunk = s.depth <= kShortDepth ? kShortChunk : kChunk;
   const std::int64_t chunks = s.chunks();
   const auto width = static_cast<std::size_t>(s.padded_cols);
   s.column_sum.assign(static_cast<std::size_t>(chunks + 1) * width, 0);
@@ -77,14 +80,15 @@ PackedWeights::PackedWeights(const std::int32_t* rhs, std::int64_t rhs_stride, s
   s.padded_depth = round_up(depth, 4);
   if (!s.quads) {
     s.wide.resize(static_cast<std::size_t>(depth * s.padded_cols));
-    for (std::int64_t k = 0; k < depth; ++k) std::copy_n(rhs + k * rhs_stride, cols, &s.wide[static_cast<std::size_t>(k * s.padded_cols)]);
+    for (std::int64_t k = 0; k < depth; ++k)
+      std::copy_n(rhs + k * rhs_stride, cols, &s.wide[static_cast<std::size_t>(k * s.padded_cols)]);
     return;
   }
   s.bytes.resize(static_cast<std::size_t>(s.padded_depth * s.padded_cols));
   for (std::int64_t k = 0; k < depth; ++k) {
     for (std::int64_t c = 0; c < cols; ++c) {
-      s.bytes[static_cast<std::size_t>((c / kHalf * (s.padded_depth / 4) + k / 4) * kHalf * 4 + c % kHalf * 4 + k % 4)] =
-          static_cast<std::int8_t>(rhs[k * rhs_stride + c]);
+      s.bytes[static_cast<std::size_t>((c / kHalf * (s.padded_depth / 4) + k / 4) * kHalf * 4 + c % kHalf * 4 +
+                                       k % 4)] = static_cast<std::int8_t>(rhs[k * rhs_stride + c]);
     }
   }
   sum_columns(s);

@@ -13,6 +13,7 @@ namespace guardbit::arith::detail::avx2 {
 void add_quads(const QuadBlock& in);
 void lanes32(const PairBlock& in, LaneFit fit);
 void lanes16(const SingleBlock& in);
+void ranges(const PairBlock& in, std::int32_t* least, std::int32_t* most);
 void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,
                 int* max);
 

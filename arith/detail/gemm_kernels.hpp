@@ -14,9 +14,9 @@
 
 namespace guardbit::arith::detail {
 
-inline constexpr int kMr = 8;    // rows of a block
-inline constexpr int kHalf = 16; // columns of a half block
-inline constexpr int kNr = 32;   // columns of a block
+inline constexpr int kMr = 8;                // rows of a block
+inline constexpr int kHalf = 16;             // columns of a half block
+inline constexpr int kNr = 32;               // columns of a block
 inline constexpr float kMostMove = 1 << 30;  // what a watched sum may move; bounds beyond it fail all the same
 
 enum class LaneFit : unsigned char {
@@ -61,19 +61,19 @@ struct SquareBlock {
   std::int64_t lhs_stride;
   std::int64_t rows;
   std::int64_t depth;
-  std::int64_t chunk;    // bytes, a multiple of 64
-  std::int32_t offset;   // value = byte - offset
+  std::int64_t chunk;   // bytes, a multiple of 64
+  std::int32_t offset;  // value = byte - offset
   bool coarse;
-  std::int32_t* squares; // [tiles][chunks], at least the largest sum of squares of one of the tile's rows
+  std::int32_t* squares;  // [tiles][chunks], at least the largest sum of squares of one of the tile's rows
 };
 
 struct PairBlock {
   const std::uint32_t* lhs[kMr];  // rows of dwords; step 1: two per pair, (v0, 0) and (0, v1), else one
-  const std::uint32_t* rhs;  // [pairs][kNr]
+  const std::uint32_t* rhs;       // [pairs][kNr]
   int rows;
   int pairs;
-  int group;           // pairs per group; 0: every product is a group
-  int groups;          // in this block
+  int group;   // pairs per group; 0: every product is a group
+  int groups;  // in this block
   std::int32_t low, high;
   std::uint32_t mask;  // 2^width - 1
   int width;
@@ -83,7 +83,7 @@ struct PairBlock {
 
 struct SingleBlock {
   const std::uint32_t* lhs[kMr];  // rows of (v, v)
-  const std::int16_t* rhs;  // [depth][kNr]
+  const std::int16_t* rhs;        // [depth][kNr]
   int rows;
   int depth;
   int step;
@@ -105,6 +105,8 @@ struct GemmKernels {
   void (*squares)(const SquareBlock&);
   void (*lanes32)(const PairBlock&, LaneFit);
   void (*lanes16)(const SingleBlock&);
+  // Exact sums (count unused); [rows][kNr] smallest and largest of those at the ends of groups, and of what is there.
+  void (*ranges)(const PairBlock&, std::int32_t* least, std::int32_t* most);
   // value = byte - offset
   void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
   // A half block of quads as 16 columns of singles or pairs; `to` is the half's first column.

@@ -14,6 +14,9 @@ class RowSource {
   virtual ~RowSource() = default;
   // Codes of rows first .. first + count - 1, `stride` bytes apart.
   virtual void rows(std::int64_t first, std::int64_t count, std::uint8_t* to, std::int64_t stride) const = 0;
+  // Values k .. k + depth - 1 of such rows, one after the other.
+  virtual void values(std::int64_t first, std::int64_t count, std::int64_t k, std::int64_t depth,
+                      std::int32_t* to) const = 0;
 };
 
 // Up to kNr columns: where their sums begin, and what weights and codes alone say about them. One bit per column.
@@ -48,7 +51,7 @@ struct GemmPlan {
   std::int64_t step = 1;               // products per group
   std::int64_t chunk = 0;              // products that lanes take at once: whole groups, whole quads
   std::vector<ColumnBlock> columns = {};
-  bool all_proven = false;             // by weights and codes alone
+  bool all_proven = false;  // by weights and codes alone
 
   bool lanes = false;  // lanes16 or lanes32 can compute it
   bool lanes16 = false;
@@ -58,6 +61,8 @@ struct GemmPlan {
   bool use_lanes16 = false;      // of the two
   bool use_static = true;        // skip the guard where weights and codes prove
   bool use_guard = true;
+  bool rangeable = false;   // lanes can follow the groups, with exact sums
+  bool range = false;       // the range of the exact sums is wanted
   bool may_give_up = true;  // switch the guard off while it keeps failing
 
   [[nodiscard]] std::int64_t start(std::int64_t col) const {

@@ -14,13 +14,19 @@ class LaneRedo {
 
   void new_rows();  // `left` holds others now
 
-  // All columns of a block for some rows: sums() and counts() are [rows][kNr].
-  void rows(const ColumnBlock& block, std::span<const std::int32_t> rows);
-  // Some columns for up to kMostRows rows: sums() and counts() are [columns][kNr], a row's in its place.
-  void columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns);
+  enum class What : unsigned char {
+    Overflows,  // sums() and counts()
+    Ranges,     // sums(), exact; least() and most() of them, the initial value included
+  };
+  // All columns of a block for some rows: results are [rows][kNr].
+  void rows(const ColumnBlock& block, std::span<const std::int32_t> rows, What what);
+  // Some columns for up to kMostRows rows: results are [columns][kNr], a row's in its place.
+  void columns(const ColumnBlock& block, std::span<const std::int32_t> rows, std::span<const int> columns, What what);
 
-  [[nodiscard]] std::int32_t* sums() { return sums_.data(); }
+  [[nodiscard]] const std::int32_t* sums() const { return sums_.data(); }
   [[nodiscard]] const std::int32_t* counts() const { return counts_.data(); }
+  [[nodiscard]] const std::int32_t* least() const { return counts_.data(); }
+  [[nodiscard]] const std::int32_t* most() const { return most_.data(); }
 
  private:
   [[nodiscard]] std::int64_t end_of(std::int64_t chunk) const {
@@ -29,7 +35,9 @@ class LaneRedo {
   [[nodiscard]] std::size_t words(std::int64_t depth) const {
     return static_cast<std::size_t>(form_ == LeftForm::Pairs ? (depth + 1) / 2 : depth);
   }
-  void run(const std::uint32_t* const* lhs, int rows, int depth, std::int32_t* sums, std::int32_t* counts) const;
+  void resize(std::size_t rows);
+  // Results from row `at` on.
+  void run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what);
   [[nodiscard]] const std::uint32_t* left_words(std::int64_t r, std::int64_t chunk);
   void expand(const ColumnBlock& block, std::int64_t chunk);
   void column_words(const ColumnBlock& block, std::span<const int> columns);
@@ -38,13 +46,13 @@ class LaneRedo {
   const LeftRows& left_;
   std::int64_t most_rows_;
   LeftForm form_;
-  LineVector<std::int32_t> sums_, counts_;
-  LineVector<std::int16_t> right_;        // of one chunk: [k][kNr], or [pair][kNr][2]
-  LineVector<std::uint32_t> left_words_;  // [most rows][chunks][words], made when needed
-  std::vector<char> have_left_;           // [most rows][chunks]
-  LineVector<std::uint32_t> column_words_;  // [columns][chunks][words]
-  std::vector<std::uint8_t> column_bytes_;  // one column's weights + 128
-  const ColumnBlock* words_block_ = nullptr;  // column_words_ are of these columns
+  LineVector<std::int32_t> sums_, counts_, most_;  // of ranges the least are in counts_
+  LineVector<std::int16_t> right_;                 // of one chunk: [k][kNr], or [pair][kNr][2]
+  LineVector<std::uint32_t> left_words_;           // [most rows][chunks][words], made when needed
+  std::vector<char> have_left_;                    // [most rows][chunks]
+  LineVector<std::uint32_t> column_words_;         // [columns][chunks][words]
+  std::vector<std::uint8_t> column_bytes_;         // one column's weights + 128
+  const ColumnBlock* words_block_ = nullptr;       // column_words_ are of these columns
   std::vector<int> words_columns_;
 };
 

@@ -38,8 +38,12 @@ class LeftRows {
   [[nodiscard]] float norm(bool coarse = false);
   // [tiles][segments], at least the norms of the tile's rows in the segments of `chunks_each` chunks.
   [[nodiscard]] const float* tile_norms(std::int64_t chunks_each);
-  // The same of one row alone.
-  void row_norms(std::int64_t r, std::int64_t chunks_each, float* to);
+  // The same of some rows of one tile.
+  void norms_of(std::int64_t r, std::int64_t rows, std::int64_t chunks_each, float* to);
+  [[nodiscard]] Run part(std::int64_t r, std::int64_t rows) const {
+    const Run& run = runs_[used_runs_ == 2 && r >= runs_[1].first ? 1 : 0];
+    return {r, rows, run.base + (r - run.first) * run.stride, run.stride};
+  }
   [[nodiscard]] ByteRange range();
 
  private:
@@ -52,12 +56,12 @@ class LeftRows {
   std::int64_t first_ = 0, count_ = 0;
   std::array<Run, 2> runs_;
   int used_runs_ = 0;
-  LineVector<std::uint8_t> packed_;    // [most rows][stride], or the last tile when rows are read in place
-  std::vector<std::int32_t> squares_;  // [tiles][chunks]
+  LineVector<std::uint8_t> packed_;           // [most rows][stride], or the last tile when rows are read in place
+  std::vector<std::int32_t> squares_;         // [tiles][chunks]
   std::vector<std::int32_t> coarse_squares_;  // [tiles]
-  std::vector<std::int32_t> row_squares_;  // [chunks]
-  std::vector<float> norms_;           // [tiles][segments]
-  std::int64_t norms_each_ = 0;        // chunks per segment of norms_; 0: none
+  std::vector<std::int32_t> row_squares_;     // [chunks]
+  std::vector<float> norms_;                  // [tiles][segments]
+  std::int64_t norms_each_ = 0;               // chunks per segment of norms_; 0: none
   bool squared_ = false, coarse_ = false, ranged_ = false;
   float norm_ = 0, coarse_norm_ = 0;
   ByteRange range_;

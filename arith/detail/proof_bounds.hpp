@@ -1,9 +1,9 @@
 // Bounds on running sums from sums of squares, in binary32 that errs on the safe side only.
 //
 // By Cauchy and Schwarz no sum of some of the products x_k * w_k exceeds |x| * |w|. A prefix p of a segment that begins
-// with the sum b and ends with e satisfies |p - b| <= |x'| |w'| and |p - e| <= |x''| |w''|, where ' and '' are the parts
-// before and behind it: |x'|^2 + |x''|^2 = |x|^2, and so for w. The smaller of the two products is largest where both
-// parts are equal, and then |x| |w| / 2. So every running sum lies within |x| |w| / 2 of [min(b, e), max(b, e)].
+// with the sum b and ends with e satisfies |p - b| <= |x'| |w'| and |p - e| <= |x''| |w''|, where ' and '' are the
+// parts before and behind it: |x'|^2 + |x''|^2 = |x|^2, and so for w. The smaller of the two products is largest where
+// both parts are equal, and then |x| |w| / 2. So every running sum lies within |x| |w| / 2 of [min(b, e), max(b, e)].
 #pragma once
 
 #include <cmath>

@@ -1,10 +1,7 @@
-// Convolution and fully connected on arith::AccumulatorTile.
-//
-// The output pixels of all images are the rows of one long matrix product per group, [N * P * Q, depth] x [depth,
-// K / groups], cut into blocks of rows; only a block's patches are gathered at a time. Groups with few output
-// channels (depthwise) swap the operands, so that pixels lie along the vectorized columns.
+// Convolution and fully connected on arith::conv2d, for operands of 8 bits; others on tiles (fast_tile_conv.cpp).
 #include <algorithm>
 
+#include "arith/conv.hpp"
 #include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
 #include "nets/quantize/conv_shape.hpp"
@@ -12,134 +9,90 @@
 namespace guardbit::nets::fast {
 namespace {
 
-constexpr std::int64_t kPatchElements = 1 << 15;  // of a block's gathered patches: 128 KiB
-constexpr std::int64_t kMaxBlockRows = 256;
-constexpr int kNarrowGroup = 4;  // output channels per group, up to which operands are swapped
+constexpr std::int64_t kBlockOutputs = 1 << 16;  // accumulators at a time: 512 KiB
+constexpr int kNarrowGroup = 4;                  // output channels per group, up to which tiles are faster
+
+arith::ConvGeometry geometry_of(const ConvShape& shape, std::int64_t images) {
+  return {.images = images,
+          .h = shape.h,
+          .w = shape.w,
+          .c = shape.c,
+          .p = shape.p,
+          .q = shape.q,
+          .k = shape.k,
+          .r = shape.r,
+          .s = shape.s,
+          .groups = shape.groups,
+          .stride_h = shape.window.stride_h,
+          .stride_w = shape.window.stride_w,
+          .dilation_h = shape.window.dilation_h,
+          .dilation_w = shape.window.dilation_w,
+          .pad_top = shape.window.padding.top,
+          .pad_left = shape.window.padding.left};
+}
+
+bool codes_within(const TensorFormat& format, std::int64_t low, std::int64_t high) {
+  const auto least = static_cast<std::int64_t>(format.format.min_code());
+  const auto most = static_cast<std::int64_t>(format.format.max_code());
+  return least >= low && most <= high && format.zero_point >= low && format.zero_point <= high;
+}
+
+bool has_fast_path(const Context& context, const ConvShape& shape) {
+  const auto [least, most] = std::minmax_element(context.layer.weight.data.begin(), context.layer.weight.data.end());
+  const TensorFormat& format = context.input_format();
+  return (shape.groups == 1 || shape.group_k > kNarrowGroup) && *least >= -128 && *most <= 127 &&
+         (codes_within(format, -128, 127) || codes_within(format, 0, 255)) && !context.accumulation.psum;
+}
 
 struct Plan {
   const Context& context;
-  ConvShape shape;
-  std::int32_t zero_point = 0;
-  std::int64_t rows = 0;  // of all images
+  arith::ConvGeometry geometry;
+  arith::PackedFilters filters;
+  std::vector<std::uint8_t> codes;  // of the input, made unsigned
+  arith::GemmLhs input;
   std::int64_t block_rows = 0;
-  std::vector<std::vector<std::int32_t>> weights;  // per group: [depth, group_k]
   arith::Requantizer requantizer;
 
-  explicit Plan(const Context& c)
+  Plan(const Context& c, const ConvShape& shape)
       : context(c),
-        shape(conv_shape(c.network, c.layer)),
-        zero_point(static_cast<std::int32_t>(c.input_format().zero_point)),
-        rows(c.input().shape[0] * shape.rows()),
+        geometry(geometry_of(shape, c.input().shape[0])),
+        filters(c.layer.weight.data.data(), geometry),
+        codes(c.input().data.size()),
         requantizer(c.layer.stages, shape.k) {
-    block_rows = std::min(rows, std::clamp<std::int64_t>(kPatchElements / shape.depth(), 16, kMaxBlockRows));
-    for (int g = 0; g < shape.groups; ++g) {
-      weights.emplace_back(static_cast<std::size_t>(shape.depth()) * static_cast<std::size_t>(shape.group_k));
-      gather_weights(shape, c.layer.weight, g, weights.back().data());
-    }
+    const std::vector<std::int32_t>& from = c.input().data;
+    const std::int32_t shift = codes_within(c.input_format(), 0, 255) ? 0 : 128;
+    std::transform(from.begin(), from.end(), codes.begin(),
+                   [&](std::int32_t code) { return static_cast<std::uint8_t>(code + shift); });
+    input = arith::GemmLhs::of(codes.data(), 0, static_cast<std::int32_t>(c.input_format().zero_point) + shift);
+    block_rows = std::clamp<std::int64_t>(kBlockOutputs / shape.k, 1, geometry.rows());
   }
-  [[nodiscard]] std::int64_t blocks() const { return (rows + block_rows - 1) / block_rows; }
-  // Index of element (row, 0) in the whole set of images, as evidence counts it.
-  [[nodiscard]] std::int64_t output_index(std::int64_t row) const {
-    return (context.options.first_image * shape.rows() + row) * shape.k;
-  }
-  [[nodiscard]] std::int64_t bias(std::int64_t k) const {
-    return context.layer.bias.empty() ? 0 : context.layer.bias[static_cast<std::size_t>(k)];
-  }
-
-  // Patches of rows first..first+count-1, which may span images.
-  void gather(int group, std::int64_t first, std::int64_t count, std::int32_t* out) const {
-    while (count > 0) {
-      const std::int64_t image = first / shape.rows();
-      const std::int64_t row = first % shape.rows();
-      const std::int64_t here = std::min(count, shape.rows() - row);
-      gather_rows(shape, context.input().data.data() + image * shape.input_count(), zero_point, group, row, here, out);
-      out += here * shape.depth();
-      first += here;
-      count -= here;
-    }
-  }
+  [[nodiscard]] std::int64_t blocks() const { return (geometry.rows() + block_rows - 1) / block_rows; }
 };
 
-// One thread's buffers and evidence.
+// One thread's buffer and evidence.
 struct Worker {
   const Plan& plan;
   LayerResult& result;
-  arith::AccumulatorTile tile;
-  std::vector<std::int32_t> patches;
-  std::vector<std::int32_t> turned;        // patches transposed, for narrow groups
   std::vector<std::int64_t> accumulators;  // [block_rows, K]
-  arith::AccumulationEvidence accumulation;
-  arith::StageCounts stages;
-
-  static bool narrow(const Plan& plan) { return plan.shape.groups > 1 && plan.shape.group_k <= kNarrowGroup; }
+  arith::AccumulationEvidence accumulation = {};
+  arith::StageCounts stages = {};
 
   Worker(const Plan& p, LayerResult& r)
-      : plan(p),
-        result(r),
-        tile(narrow(p) ? 1 : static_cast<int>(p.block_rows),
-             narrow(p) ? static_cast<int>(p.block_rows) : p.shape.group_k, p.context.accumulation),
-        patches(static_cast<std::size_t>(p.block_rows * p.shape.depth())),
-        turned(narrow(p) ? patches.size() : 0),
-        accumulators(static_cast<std::size_t>(p.block_rows * p.shape.k)) {}
-
-  void wide_group(int group, std::int64_t first, std::int64_t count) {
-    const ConvShape& shape = plan.shape;
-    const std::int64_t first_k = std::int64_t{group} * shape.group_k;
-    std::span<const std::int64_t> initial;
-    if (!plan.context.layer.bias.empty()) {
-      initial = std::span(plan.context.layer.bias)
-                    .subspan(static_cast<std::size_t>(first_k), static_cast<std::size_t>(shape.group_k));
-    }
-    tile.reset(static_cast<int>(count), shape.group_k, initial);
-    tile.accumulate(patches.data(), shape.depth(), plan.weights[static_cast<std::size_t>(group)].data(), shape.group_k,
-                    shape.depth());
-    tile.finish(accumulators.data() + first_k, shape.k, plan.output_index(first) + first_k, shape.k, accumulation);
-  }
-
-  // Evidence of a swapped tile names its column; the output it stands for is row `first` + column, channel k.
-  void add_swapped(arith::AccumulationEvidence&& mine, std::int64_t first, std::int64_t k) {
-    const int depth = plan.shape.depth();
-    const int fold = plan.context.accumulation.fold;
-    const std::int64_t folds = fold == 0 || fold >= depth ? 1 : (depth + fold - 1) / fold;
-    const auto output = [&](std::int64_t column) { return plan.output_index(first + column) + k; };
-    if (mine.accumulator.first) mine.accumulator.first->output = output(mine.accumulator.first->output);
-    if (mine.psum.first) {
-      std::int64_t& index = mine.psum.first->output;
-      index = output(index / folds) * folds + index % folds;
-    }
-    accumulation.merge(mine);
-  }
-
-  void narrow_group(int group, std::int64_t first, std::int64_t count) {
-    const ConvShape& shape = plan.shape;
-    const int depth = shape.depth();
-    for (std::int64_t row = 0; row < count; ++row) {
-      for (int d = 0; d < depth; ++d)
-        turned[static_cast<std::size_t>(d * count + row)] = patches[static_cast<std::size_t>(row * depth + d)];
-    }
-    std::vector<std::int64_t> column(static_cast<std::size_t>(count));
-    for (int g = 0; g < shape.group_k; ++g) {
-      const std::int64_t k = std::int64_t{group} * shape.group_k + g;
-      const std::vector<std::int64_t> initial(static_cast<std::size_t>(count), plan.bias(k));
-      arith::AccumulationEvidence mine;
-      tile.reset(1, static_cast<int>(count), initial);
-      tile.accumulate(plan.context.layer.weight.data.data() + k * depth, depth, turned.data(), count, depth);
-      tile.finish(column.data(), count, 0, 0, mine);
-      for (std::int64_t row = 0; row < count; ++row)
-        accumulators[static_cast<std::size_t>(row * shape.k + k)] = column[static_cast<std::size_t>(row)];
-      add_swapped(std::move(mine), first, k);
-    }
-  }
+      : plan(p), result(r), accumulators(static_cast<std::size_t>(p.block_rows * p.geometry.k)) {}
 
   void block(std::int64_t index) {
     const std::int64_t first = index * plan.block_rows;
-    const std::int64_t count = std::min(plan.block_rows, plan.rows - first);
-    const int k = plan.shape.k;
-    for (int group = 0; group < plan.shape.groups; ++group) {
-      plan.gather(group, first, count, patches.data());
-      narrow(plan) ? narrow_group(group, first, count) : wide_group(group, first, count);
-    }
-    if (plan.context.options.keep_accumulators) {
+    const std::int64_t count = std::min(plan.block_rows, plan.geometry.rows() - first);
+    const int k = plan.geometry.k;
+    const std::int64_t pixels = std::int64_t{plan.geometry.p} * plan.geometry.q;
+    const Context& context = plan.context;
+    const arith::GemmOut out{.out64 = accumulators.data(),
+                             .stride = k,
+                             .first_output = (context.options.first_image * pixels + first) * k,
+                             .row_step = k};
+    arith::conv2d(plan.input, plan.geometry, plan.filters, context.layer.bias, context.accumulation, out, accumulation,
+                  {.range = true}, nullptr, {first, count});
+    if (context.options.keep_accumulators) {
       std::copy_n(accumulators.data(), count * k, result.accumulators.data.data() + first * k);
     }
     plan.requantizer.apply(accumulators.data(), k, result.codes.data.data() + first * k, k, count, 0, k, stages);
@@ -149,9 +102,11 @@ struct Worker {
 }  // namespace
 
 void convolution(const Context& context, LayerResult& result) {
-  const Plan plan(context);
+  const ConvShape shape = conv_shape(context.network, context.layer);
+  if (!has_fast_path(context, shape)) return tile_convolution(context, result);
+  const Plan plan(context, shape);
   if (context.options.keep_accumulators) {
-    result.accumulators = WideTensor({context.input().shape[0], plan.shape.p, plan.shape.q, plan.shape.k});
+    result.accumulators = WideTensor({context.input().shape[0], shape.p, shape.q, shape.k});
   }
   const int parts = arith::part_count(context.options.threads, plan.blocks());
   std::vector<arith::AccumulationEvidence> accumulation(static_cast<std::size_t>(parts));

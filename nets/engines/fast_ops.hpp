@@ -20,7 +20,8 @@ struct Context {
   }
 };
 
-void convolution(const Context& context, LayerResult& result);  // and fully connected; chooses the kernel
+void convolution(const Context& context, LayerResult& result);       // and fully connected; chooses the kernel
+void tile_convolution(const Context& context, LayerResult& result);  // of any operands
 void max_pool(const Context& context, LayerResult& result);
 void average_pool(const Context& context, LayerResult& result);
 void add(const Context& context, LayerResult& result);

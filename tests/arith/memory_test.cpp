@@ -1,0 +1,153 @@
+// No kernel holds more than its operands and 1 MB per thread: every allocation of this program is counted.
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <iostream>
+#include <new>
+
+#include "arith/conv.hpp"
+#include "arith/philox.hpp"
+
+namespace {
+
+std::atomic<std::int64_t> now{0};
+std::atomic<std::int64_t> peak{0};
+
+void* counted(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  const std::int64_t held = now += static_cast<std::int64_t>(malloc_usable_size(memory));
+  std::int64_t before = peak;
+  while (held > before && !peak.compare_exchange_weak(before, held)) {
+  }
+  return memory;
+}
+
+void released(void* memory) {
+  if (memory != nullptr) now -= static_cast<std::int64_t>(malloc_usable_size(memory));
+  std::free(memory);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(std::malloc(size)); }
+void* operator new(std::size_t size, std::align_val_t align) {
+  const auto unit = static_cast<std::size_t>(align);
+  return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
+}
+void operator delete(void* memory) noexcept { released(memory); }
+void operator delete(void* memory, std::size_t) noexcept { released(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { released(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { released(memory); }
+
+namespace guardbit::arith {
+namespace {
+
+constexpr std::int64_t kAllowed = 1 << 20;  // per thread
+
+// What a call holds at most, beyond what was there.
+template <class Call>
+std::int64_t held(const Call& call) {
+  const std::int64_t before = now;
+  peak = before;
+  call();
+  return peak - before;
+}
+
+struct Case {
+  std::int64_t rows, cols, depth;
+  int spread;  // of the codes
+};
+
+TEST(Memory, ProductsHoldLessThanAMegabytePerThread) {
+  std::int64_t most = 0;
+  for (const Case& c :
+       {Case{2000, 40, 27, 255}, Case{600, 70, 576, 255}, Case{600, 70, 576, 3}, Case{64, 33, 16384, 255},
+        Case{16, 4096, 64, 255}, Case{64, 5, 16000, 255}, Case{300, 256, 1152, 60}}) {
+    Random random(3, 0);
+    std::vector<std::uint8_t> u8;
+    std::vector<std::int16_t> s16;
+    for (std::int64_t i = 0; i < c.rows * c.depth; ++i) {
+      u8.push_back(static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(c.spread + 1))));
+      s16.push_back(u8.back());
+    }
+    std::vector<std::int32_t> rhs;
+    for (std::int64_t i = 0; i < c.depth * c.cols; ++i)
+      rhs.push_back(static_cast<std::int32_t>(random.below(255)) - 127);
+    const PackedWeights weights(rhs.data(), c.cols, c.depth, c.cols);
+    std::vector<std::int64_t> out(static_cast<std::size_t>(c.rows * c.cols));
+    for (const int width : {16, 20, 32, 40}) {
+      for (const Overflow mode : {Overflow::SAT, Overflow::WRAP}) {
+        for (const bool range : {false, true}) {
+          for (const int threads : {1, 2}) {
+            const Accumulation accumulation{{integer_format(width, true, mode), 1}, {}, 0};
+            const GemmOut to{.out64 = out.data(), .stride = c.cols, .row_step = c.cols};
+            const std::int32_t zero_point = width == 40 ? 7 : 0;
+            const std::int64_t here = held([&] {
+              AccumulationEvidence evidence;
+              gemm(GemmLhs::of(u8.data(), c.depth, zero_point), c.rows, weights, {}, accumulation, to, evidence,
+                   {.threads = threads, .range = range});
+            });
+            EXPECT_LE(here, threads * kAllowed) << c.rows << " x " << c.cols << " x " << c.depth << ", " << width
+                                                << " bits, " << threads << " threads, range " << range;
+            most = std::max(most, here / threads);
+          }
+        }
+      }
+    }
+    const Accumulation accumulation{{integer_format(20, true, Overflow::SAT), 1}, {}, 0};
+    if (c.rows * c.cols * c.depth > (1 << 25)) continue;  // the general path is slow
+    const std::int64_t general = held([&] {
+      AccumulationEvidence evidence;
+      gemm(GemmLhs::of(s16.data(), c.depth, 0), c.rows, weights, {}, accumulation,
+           {.out64 = out.data(), .stride = c.cols, .row_step = c.cols}, evidence);
+    });
+    EXPECT_LE(general, kAllowed);
+    most = std::max(most, general);
+  }
+  std::cout << "at most " << most << " bytes per thread\n";
+}
+
+TEST(Memory, ConvolutionsHoldLessThanAMegabytePerThread) {
+  std::int64_t most = 0;
+  for (const int groups : {1, 4, 64}) {
+    const ConvGeometry g{.images = 2,
+                         .h = 32,
+                         .w = 32,
+                         .c = 64,
+                         .p = 32,
+                         .q = 32,
+                         .k = 64,
+                         .r = 3,
+                         .s = 3,
+                         .groups = groups,
+                         .pad_top = 1,
+                         .pad_left = 1};
+    Random random(4, 0);
+    std::vector<std::uint8_t> codes;
+    for (std::int64_t i = 0; i < g.images * g.h * g.w * g.c; ++i)
+      codes.push_back(static_cast<std::uint8_t>(random.below(256)));
+    std::vector<std::int32_t> weight;
+    for (std::int64_t i = 0; i < g.k * g.depth(); ++i)
+      weight.push_back(static_cast<std::int32_t>(random.below(255)) - 127);
+    const PackedFilters filters(weight.data(), g);
+    std::vector<std::int64_t> out(static_cast<std::size_t>(g.rows() * g.k));
+    for (const int width : {18, 32}) {
+      for (const int threads : {1, 2}) {
+        const Accumulation accumulation{{integer_format(width, true, Overflow::WRAP), 1}, {}, 0};
+        const std::int64_t here = held([&] {
+          AccumulationEvidence evidence;
+          conv2d(GemmLhs::of(codes.data(), 0, 3), g, filters, {}, accumulation,
+                 {.out64 = out.data(), .stride = g.k, .row_step = g.k}, evidence, {.threads = threads, .range = true});
+        });
+        EXPECT_LE(here, threads * kAllowed) << groups << " groups, " << width << " bits";
+        most = std::max(most, here / threads);
+      }
+    }
+  }
+  std::cout << "at most " << most << " bytes per thread\n";
+}
+
+}  // namespace
+}  // namespace guardbit::arith
