@@ -37,7 +37,7 @@ const GemmKernels& gemm_kernels_avx2() {
   using namespace avx2;
   static constexpr GemmKernels kTable{plain_panel<add_quads>,
                                       plain_watched_panel<add_quads>,
-                                      plain_squares<GemmIsa::Avx2>,
+                                      squares,
                                       lanes32,
                                       lanes16,
                                       ranges,

@@ -11,6 +11,7 @@
 namespace guardbit::arith::detail::avx2 {
 
 void add_quads(const QuadBlock& in);
+void squares(const SquareBlock& in);
 void lanes32(const PairBlock& in, LaneFit fit);
 void lanes16(const SingleBlock& in);
 void ranges(const PairBlock& in, std::int32_t* least, std::int32_t* most);
