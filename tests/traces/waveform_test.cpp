@@ -108,6 +108,10 @@ TEST(Waveform, ShowsTheProduct) {
   expect_the_product(vcd);
   const auto edges = rising_edges(vcd);
   for (std::size_t i = 1; i < kEdges; ++i) EXPECT_EQ(edges[i] - edges[i - 1], 500U) << "0.5 ns";
+  for (const std::uint64_t edge : edges) {
+    EXPECT_EQ(vcd.value("array.clk", edge + 249, false), 1);
+    EXPECT_EQ(vcd.value("array.clk", edge + 250, false), 0) << "low in the second half";
+  }
   // The weights of the bottom row are on the wires before the first edge.
   const nets::IntegerLayer layer = product().network().layers[1];
   EXPECT_EQ(vcd.value("array.north_0", edges[0] - 1), layer.weight.data[1]);
