@@ -160,14 +160,23 @@ namespace detail {
 
 int safe_input_bits(const StageList& stages, std::int64_t channels) {
   const std::string where = "requantize";
+  StageList all;  // products before their narrowing, because those must fit too
+  Interval values{-1, 0};
+  for (std::size_t number = 0; number < stages.size(); ++number) {
+    values = after(Site{where, number, stages[number]}, values, channels);  // checks the parameters
+    all.push_back(stages[number]);
+    if (auto* multiply = std::get_if<Multiply>(&all.back()); multiply != nullptr && multiply->format) {
+      const Format format = *multiply->format;
+      multiply->format.reset();
+      all.push_back(Narrow{format});
+    }
+  }
   for (int bits = 64; bits >= 1; --bits) {
-    Interval values{-(int128{1} << (bits - 1)), (int128{1} << (bits - 1)) - 1};
+    values = {-(int128{1} << (bits - 1)), (int128{1} << (bits - 1)) - 1};
     bool fits = true;
-    for (std::size_t number = 0; number < stages.size(); ++number) {
-      if (fits || bits == 1) {  // the last attempt checks the parameters of every stage
-        values = after(Site{where, number, stages[number]}, values, channels);
-        fits = fits && !values.wide && values.low >= INT64_MIN && values.high <= INT64_MAX;
-      }
+    for (std::size_t number = 0; number < all.size() && fits; ++number) {
+      values = after(Site{where, number, all[number]}, values, channels);
+      fits = !values.wide && values.low >= INT64_MIN && values.high <= INT64_MAX;
     }
     if (fits) {
       return bits;

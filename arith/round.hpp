@@ -73,17 +73,6 @@ namespace detail {
   return {floor + (up ? 1 : 0), guard || sticky};
 }
 
-// The same for 64-bit values and shifts 0..63, without branches: for loops over many values.
-[[nodiscard]] constexpr std::int64_t round_shift_64(std::int64_t value, int shift, Rounding mode) {
-  const std::uint64_t unit = std::uint64_t{1} << shift;
-  const std::uint64_t half = unit >> 1;
-  const std::uint64_t dropped = static_cast<std::uint64_t>(value) & (unit - 1);
-  const bool guard = (dropped & half) != 0;
-  const bool sticky = (dropped & (half - 1)) != 0;  // shift 0: nothing is dropped, so the mask does not matter
-  const std::int64_t floor = value >> shift;
-  return floor + (detail::rounds_up(mode, guard, sticky, value < 0, (floor & 1) != 0) ? 1 : 0);
-}
-
 // The table of IEEE 1666, on values in halves: -5/2 -3/2 3/2 5/2.
 static_assert(round_shift(-5, 1, Rounding::RND).value == -2 && round_shift(-3, 1, Rounding::RND).value == -1);
 static_assert(round_shift(3, 1, Rounding::RND).value == 2 && round_shift(5, 1, Rounding::RND).value == 3);

@@ -1,5 +1,5 @@
-// Stages as loops over 64-bit values. The proof that 64 bits suffice is safe_input_bits(); the rounding rule is
-// round.hpp's; apply_stages() is the definition that the results and counts are compared with.
+// Stages as loops over 64-bit values. The proof that 64 bits suffice is safe_input_bits(); apply_stages() is the
+// definition that the results and counts are compared with.
 #include "arith/detail/stage_program.hpp"
 
 #include <type_traits>
@@ -9,8 +9,9 @@ namespace {
 
 std::vector<std::int64_t> per_channel(const Parameter& parameter, std::int64_t channels) {
   std::vector<std::int64_t> values;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    values.push_back(parameter.at(c));
+  values.reserve(static_cast<std::size_t>(channels + kProgramBlock));
+  for (std::int64_t i = 0; i < channels + kProgramBlock; ++i) {
+    values.push_back(parameter.at(i % channels));
   }
   return values;
 }
@@ -27,6 +28,19 @@ std::optional<StageOp> narrowing(const Format& format, std::size_t stage) {
   op.high = static_cast<std::int64_t>(format.max_code());
   op.low = symmetric ? -op.high : static_cast<std::int64_t>(format.min_code());
   return op;
+}
+
+bool append_rounding(StageOp& op, Rounding mode) {
+  for (const std::int64_t bits : op.parameter) {
+    if (bits > 62) {
+      return false;
+    }
+    const RoundingTerms terms = rounding_terms(mode, static_cast<int>(bits));
+    op.base.push_back(terms.base);
+    op.extra.push_back(terms.extra);
+    op.select = terms.select;
+  }
+  return true;
 }
 
 // Appends the ops of one stage; false when it has no 64-bit form.
@@ -70,8 +84,7 @@ bool append(std::vector<StageOp>& ops, const Stage& any, std::size_t number, std
           return !stage.format || push_narrowing(*stage.format);
         } else if constexpr (std::is_same_v<T, ShiftRight>) {
           push(StageOp::Kind::ShiftRight, per_channel(stage.bits, channels));
-          ops.back().rounding = stage.rounding;
-          return true;
+          return append_rounding(ops.back(), stage.rounding);
         } else if constexpr (std::is_same_v<T, Narrow>) {
           return push_narrowing(stage.format);
         } else if constexpr (std::is_same_v<T, Relu> || std::is_same_v<T, Clamp>) {
@@ -93,22 +106,46 @@ bool append(std::vector<StageOp>& ops, const Stage& any, std::size_t number, std
 
 #define GUARDBIT_INLINE [[gnu::always_inline]] inline
 
-template <Rounding kMode>
-GUARDBIT_INLINE void shift_right(std::int64_t* values, const std::int64_t* bits, std::int64_t count) {
+// The additions are made on the dropped bits, where they cannot overflow: round(v) = floor(v) + carry. Shifts of
+// unsigned numbers, because AVX2 has no others for 64 bits.
+template <RoundingSelect kSelect>
+GUARDBIT_INLINE void shift_right(const StageOp& op, std::int64_t* values, std::int64_t first, std::int64_t count) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  const std::int64_t* bits = op.parameter.data() + first;
+  const std::int64_t* base = op.base.data() + first;
+  const std::int64_t* extra = op.extra.data() + first;
   for (std::int64_t i = 0; i < count; ++i) {
-    values[i] = round_shift_64(values[i], static_cast<int>(bits[i]), kMode);
+    const auto value = static_cast<std::uint64_t>(values[i]);
+    const std::uint64_t floor = ((value ^ kSign) >> bits[i]) - (kSign >> bits[i]);
+    std::uint64_t dropped = value - (floor << bits[i]) + static_cast<std::uint64_t>(base[i]);
+    if constexpr (kSelect == RoundingSelect::Negative) {
+      dropped += static_cast<std::uint64_t>(extra[i]) & (std::uint64_t{0} - (value >> 63));
+    }
+    if constexpr (kSelect == RoundingSelect::Odd) {
+      dropped += static_cast<std::uint64_t>(extra[i]) & (std::uint64_t{0} - (floor & 1));
+    }
+    values[i] = static_cast<std::int64_t>(floor + (dropped >> bits[i]));
   }
 }
 
-GUARDBIT_INLINE void run_shift(Rounding mode, std::int64_t* values, const std::int64_t* bits, std::int64_t count) {
-  switch (mode) {
-#define X(id, meaning)                                \
-  case Rounding::id:                                  \
-    shift_right<Rounding::id>(values, bits, count);   \
-    return;
-    GUARDBIT_ROUNDING_MODES(X)
-#undef X
+GUARDBIT_INLINE void run_shift(const StageOp& op, std::int64_t* values, std::int64_t first, std::int64_t count) {
+  switch (op.select) {
+    case RoundingSelect::None:
+      return shift_right<RoundingSelect::None>(op, values, first, count);
+    case RoundingSelect::Negative:
+      return shift_right<RoundingSelect::Negative>(op, values, first, count);
+    case RoundingSelect::Odd:
+      return shift_right<RoundingSelect::Odd>(op, values, first, count);
   }
+}
+
+GUARDBIT_INLINE bool all_within(const std::int64_t* values, std::int64_t low, std::int64_t high, std::int64_t count) {
+  std::int64_t outside = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    outside |= values[i] < low ? 1 : 0;
+    outside |= values[i] > high ? 1 : 0;
+  }
+  return outside == 0;
 }
 
 GUARDBIT_INLINE std::uint64_t clamp_counted(std::int64_t* values, std::int64_t low, std::int64_t high,
@@ -136,8 +173,11 @@ GUARDBIT_INLINE std::uint64_t wrap_counted(std::int64_t* values, std::int64_t lo
   return static_cast<std::uint64_t>(changed);
 }
 
-GUARDBIT_INLINE void run_all(const StageProgram& program, std::int64_t* values, std::int64_t first_channel,
+GUARDBIT_INLINE bool run_all(const StageProgram& program, std::int64_t* values, std::int64_t first_channel,
                              std::int64_t count, std::uint64_t* changed) {
+  if (!all_within(values, program.input_low, program.input_high, count)) {
+    return false;
+  }
   for (const StageOp& op : program.ops) {
     const std::int64_t* parameter = op.parameter.data() + first_channel;
     switch (op.kind) {
@@ -148,7 +188,7 @@ GUARDBIT_INLINE void run_all(const StageProgram& program, std::int64_t* values, 
         for (std::int64_t i = 0; i < count; ++i) values[i] *= parameter[i];
         break;
       case StageOp::Kind::ShiftRight:
-        run_shift(op.rounding, values, parameter, count);
+        run_shift(op, values, first_channel, count);
         break;
       case StageOp::Kind::Clamp:
         (void)clamp_counted(values, op.low, op.high, count);
@@ -161,18 +201,19 @@ GUARDBIT_INLINE void run_all(const StageProgram& program, std::int64_t* values, 
         break;
     }
   }
+  return true;
 }
 
-void run_baseline(const StageProgram& p, std::int64_t* v, std::int64_t first, std::int64_t n, std::uint64_t* changed) {
-  run_all(p, v, first, n, changed);
+bool run_baseline(const StageProgram& p, std::int64_t* v, std::int64_t first, std::int64_t n, std::uint64_t* changed) {
+  return run_all(p, v, first, n, changed);
 }
-[[gnu::target("avx2")]] void run_avx2(const StageProgram& p, std::int64_t* v, std::int64_t first, std::int64_t n,
+[[gnu::target("avx2")]] bool run_avx2(const StageProgram& p, std::int64_t* v, std::int64_t first, std::int64_t n,
                                       std::uint64_t* changed) {
-  run_all(p, v, first, n, changed);
+  return run_all(p, v, first, n, changed);
 }
-[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]] void run_avx512(
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]] bool run_avx512(
     const StageProgram& p, std::int64_t* v, std::int64_t first, std::int64_t n, std::uint64_t* changed) {
-  run_all(p, v, first, n, changed);
+  return run_all(p, v, first, n, changed);
 }
 
 }  // namespace
@@ -190,7 +231,7 @@ std::optional<StageProgram> compile_stages(const StageList& stages, std::int64_t
   return program;
 }
 
-void run_program(const StageProgram& program, std::int64_t* values, std::int64_t first_channel, std::int64_t count,
+bool run_program(const StageProgram& program, std::int64_t* values, std::int64_t first_channel, std::int64_t count,
                  std::uint64_t* changed, Isa isa) {
   switch (isa) {
     case Isa::Baseline:
@@ -200,6 +241,7 @@ void run_program(const StageProgram& program, std::int64_t* values, std::int64_t
     case Isa::Avx512:
       return run_avx512(program, values, first_channel, count, changed);
   }
+  __builtin_unreachable();
 }
 
 }  // namespace guardbit::arith::detail

@@ -75,23 +75,38 @@ struct StageCounts {
 
 namespace detail {
 struct StageProgram;
-}
+struct FusedPlan;
+enum class Isa : unsigned char;
+}  // namespace detail
 
-// A whole block, values [rows, channels] -> codes; same results and counts, vectorized where a preset allows.
-// Prepared once per layer; const and thread-safe afterwards. Throws Error for parameters that check_stages refuses and
-// for a result beyond 32 bits.
+// Whole blocks, values [rows, channels] -> codes: the results and counts of apply_stages, in one pass over 32-bit lanes
+// where bounds prove that exact, else in loops over 64 bits, else value by value. Prepared once per layer; const and
+// thread-safe afterwards. Throws Error for parameters that check_stages refuses.
 class Requantizer {
  public:
   Requantizer(StageList stages, std::int64_t channels);
-  // value (r, c) is in[r * in_stride + c], its channel first_channel + c, which must be one of `channels`.
-  void apply(const std::int64_t* in, std::int64_t in_stride, std::int32_t* out, std::int64_t out_stride,
-             std::int64_t rows, std::int64_t first_channel, std::int64_t cols, StageCounts& counts) const;
+  Requantizer(StageList stages, std::int64_t channels, detail::Isa isa);  // one that the processor has
+
+  // Value (r, c) is in[r * in_stride + c], its channel first_channel + c, which must be one of `channels`. In and out
+  // do not overlap. Adds to counts. Throws Error for a result that the type of `out` does not hold.
+  // In: int32, int64. Out: int8, uint8, int16, int32, int64.
+  template <class In, class Out>
+  void apply(const In* in, std::int64_t in_stride, Out* out, std::int64_t out_stride, std::int64_t rows,
+             std::int64_t first_channel, std::int64_t cols, StageCounts& counts) const;
+
   [[nodiscard]] const StageList& stages() const { return stages_; }
+  [[nodiscard]] bool is_fused() const { return fused_ != nullptr; }        // for inputs that are not too large
+  [[nodiscard]] bool has_loops() const { return program_ != nullptr; }     // in 64 bits
 
  private:
+  template <class In, class Out>
+  struct Job;
+
   StageList stages_;
   std::int64_t channels_;
-  std::shared_ptr<const detail::StageProgram> program_;  // the stages on 64-bit blocks; null: one value at a time
+  detail::Isa isa_;
+  std::shared_ptr<const detail::FusedPlan> fused_;
+  std::shared_ptr<const detail::StageProgram> program_;
 };
 
 // real multiplier in (0, 1) or above -> 31-bit mantissa and shift, as TFLite's QuantizeMultiplier (SPEC: frexp,

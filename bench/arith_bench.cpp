@@ -1,4 +1,5 @@
-// Exact accumulation with evidence beside oneDNN's unchecked int8 product, in one process on one core, and requantize.
+// Exact accumulation with evidence beside oneDNN's unchecked int8 product, in one process on one core
+// (requantize_bench.cpp is part of the same program).
 //
 // Shape: 256 x 256 x 1152 (rows, columns, depth), the inner convolutions of CifarNet. Rates are MACs or elements per
 // second; the ratio of two rates of one run is what may be quoted.
@@ -9,7 +10,6 @@
 
 #include "arith/accumulate.hpp"
 #include "arith/philox.hpp"
-#include "arith/stages.hpp"
 
 namespace {
 
@@ -73,34 +73,5 @@ void onednn_u8s8s32(benchmark::State& state) {
       benchmark::Counter(double{kRows} * kCols * kDepth, benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(onednn_u8s8s32);
-
-void requantize(benchmark::State& state) {
-  constexpr std::int64_t kChannels = 64;
-  constexpr std::int64_t kPixels = 4096;
-  std::vector<double> multipliers(kChannels);
-  for (std::size_t c = 0; c < multipliers.size(); ++c) {
-    multipliers[c] = 0.0005 + 0.00001 * static_cast<double>(c);
-  }
-  const Requantizer requantizer(tflite_double({.real_multipliers = multipliers,
-                                               .zero_point = -128,
-                                               .format = integer_format(8),
-                                               .activation = Activation::Relu,
-                                               .relu6_code = 0}),
-                                kChannels);
-  Random random(3, 0);
-  std::vector<std::int64_t> in(kChannels * kPixels);
-  for (std::int64_t& value : in) {
-    value = static_cast<std::int64_t>(random.below(1U << 19)) - (1 << 18);
-  }
-  std::vector<std::int32_t> out(in.size());
-  StageCounts counts{.total = 0, .changed = std::vector<std::uint64_t>(requantizer.stages().size())};
-  for (auto _ : state) {
-    requantizer.apply(in.data(), kChannels, out.data(), kChannels, kPixels, 0, kChannels, counts);
-    benchmark::DoNotOptimize(out.data());
-  }
-  state.counters["elements"] =
-      benchmark::Counter(double(in.size()), benchmark::Counter::kIsIterationInvariantRate);
-}
-BENCHMARK(requantize);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Requantize stages prepared for blocks of 64-bit values: every stage is one loop over a row of channels.
+// Requantize stages prepared for blocks of 64-bit values: every stage is one loop over a block.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "arith/detail/lane_kernel.hpp"
-#include "arith/round.hpp"
+#include "arith/detail/rounding_terms.hpp"
 #include "arith/stages.hpp"
 
 namespace guardbit::arith::detail {
+
+inline constexpr std::int64_t kProgramBlock = 256;  // values per block: 2 KiB, which stays in the first-level cache
 
 struct StageOp {
   enum class Kind : unsigned char {
@@ -21,8 +23,10 @@ struct StageOp {
     Wrap,        // modulo high - low + 1 into [low, high], counted
   };
   Kind kind = Kind::Add;
-  std::vector<std::int64_t> parameter;  // [channels]
-  Rounding rounding = Rounding::TRN;
+  // [channels + kProgramBlock], repeating, so that a block may hold several rows of channels.
+  std::vector<std::int64_t> parameter = {};
+  std::vector<std::int64_t> base = {}, extra = {};  // ShiftRight: rounding_terms.hpp
+  RoundingSelect select = RoundingSelect::None;
   std::int64_t low = INT64_MIN;
   std::int64_t high = INT64_MAX;
   std::size_t stage = 0;  // whose count it adds to
@@ -34,13 +38,14 @@ struct StageProgram {
   std::int64_t input_high = -1;
 };
 
-// Null when a stage has no 64-bit form (scale, SAT_ZERO, WRAP_SM, saturated bits, unsigned 64-bit formats). Throws
-// Error for parameters that check_stages refuses.
+// Null when a stage has no 64-bit form (scale, SAT_ZERO, WRAP_SM, saturated bits, unsigned 64-bit formats, shifts right
+// by 63). Throws Error for parameters that check_stages refuses.
 [[nodiscard]] std::optional<StageProgram> compile_stages(const StageList& stages, std::int64_t channels);
 
-// Runs all ops on values of the channels first_channel ... + count; adds to changed[stage].
-void run_program(const StageProgram& program, std::int64_t* values, std::int64_t first_channel, std::int64_t count,
-                 std::uint64_t* changed, Isa isa);
+// Runs all ops on up to kProgramBlock values of the channels first_channel, ... (beyond the last channel: from channel 0
+// on again); adds to changed[stage]. False, and nothing done, when a value is outside [input_low, input_high].
+[[nodiscard]] bool run_program(const StageProgram& program, std::int64_t* values, std::int64_t first_channel,
+                               std::int64_t count, std::uint64_t* changed, Isa isa);
 
 // The most bits an input may have so that every intermediate value fits 64 bits; 0 if none. Throws Error for
 // parameters that check_stages refuses.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "arith/mode_names.hpp"
+#include "arith/detail/rounding_terms.hpp"
 #include "arith/narrow.hpp"
 
 namespace guardbit::arith {
@@ -170,14 +171,18 @@ TEST(Fit, WorksAt64Bits) {
   EXPECT_EQ(fit(two64 / 2, integer_format(64, true, Overflow::WRAP_SM)), (Fitted{INT64_MAX, true}));
 }
 
-TEST(Narrow, SixtyFourBitLoopsRoundAlike) {
+TEST(RoundingTerms, AddUpToTheRounding) {
   for (const Rounding mode : kRoundings) {
-    for (int shift = 0; shift <= 63; ++shift) {
+    for (int shift = 0; shift <= 62; ++shift) {
+      const detail::RoundingTerms terms = detail::rounding_terms(mode, shift);
       for (const std::int64_t value : {INT64_MIN, INT64_MIN + 1, std::int64_t{-3}, std::int64_t{-1}, std::int64_t{0},
                                        std::int64_t{1}, std::int64_t{5}, INT64_MAX - 1, INT64_MAX,
                                        std::int64_t{3} << 61, std::int64_t{1} << 62}) {
-        ASSERT_EQ(int128{round_shift_64(value, shift, mode)}, round_shift(value, shift, mode).value)
-            << name(mode) << " " << value << " >> " << shift;
+        const bool selected = (terms.select == detail::RoundingSelect::Negative && value < 0) ||
+                              (terms.select == detail::RoundingSelect::Odd && ((value >> shift) & 1) != 0);
+        const int128 sum = int128{value} + terms.base + (selected ? terms.extra : 0);
+        ASSERT_EQ(sum >> shift, round_shift(value, shift, mode).value) << name(mode) << " " << value << " >> " << shift;
+        ASSERT_GE(terms.base + terms.extra, 0);
       }
     }
   }

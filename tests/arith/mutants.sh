@@ -16,10 +16,20 @@ printf '#include <gtest/gtest.h>\n#include <nlohmann/json.hpp>\n' >"$scratch/com
 g++ "${flags[@]}" -x c++-header "$scratch/common.hpp" -o "$scratch/common.hpp.gch" || exit 2
 flags+=(-include "$scratch/common.hpp")
 
+# compile SOURCE OBJECT: with the instruction set that the file is for
+compile() {
+  local isa=()
+  case "$1" in
+    *_avx2.cpp) isa=(-mavx2) ;;
+    *_avx512.cpp) isa=(-mavx512f -mavx512bw -mavx512dq -mavx512vl) ;;
+  esac
+  g++ "${flags[@]}" "${isa[@]}" -c "$1" -o "$2"
+}
+
 echo "building arith without faults ..."
 rm -f "$scratch"/arith/gemm*.cpp "$scratch"/arith/packed_weights.cpp  # matrix products have tests of their own
 for source in "$scratch"/arith/*.cpp; do
-  g++ "${flags[@]}" -c "$source" -o "$scratch/base/$(basename "$source" .cpp).o" || exit 2
+  compile "$source" "$scratch/base/$(basename "$source" .cpp).o" || exit 2
 done
 
 survived=0 caught=0
@@ -36,7 +46,7 @@ while IFS='@' read -r number file expression test filter sources words; do
     # Changed objects first: the linker keeps their copy of every inline function.
     objects=() rebuilt=" "
     for source in $sources; do
-      g++ "${flags[@]}" -c "$scratch/arith/$source.cpp" -o "$scratch/$source.o" || exit 2
+      compile "$scratch/arith/$source.cpp" "$scratch/$source.o" || exit 2
       objects+=("$scratch/$source.o") rebuilt+="$source "
     done
     for object in "$scratch"/base/*.o; do
