@@ -1,14 +1,13 @@
 // Which stage lists the fused loop can compute, with which parameters, and for which inputs: by exact bounds.
 //
-// A list is cut after its last stage that scales. What comes before, the core, must be
+// A list is cut after its last stage that scales. What comes before it, the core, must be
 //   [add a bias] [multiply, shift left ...] [shift right [shift right]]     or     [add a bias] scale
-// with narrowings in between that are proven to change nothing. What follows, the tail, is clamps, additions and at most
-// one narrowing that saturates. All stages are monotone in the value, so the ends of the input's interval bound
-// everything, channel by channel.
+// with narrowings in between that are proven to change nothing. What follows is the tail (fused_tail.cpp). All stages
+// are monotone in the value, so the ends of the input's interval bound everything, channel by channel.
 #include <algorithm>
 #include <type_traits>
 
-#include "arith/detail/fused_stages.hpp"
+#include "arith/detail/fused_tail.hpp"
 #include "arith/detail/rounding_terms.hpp"
 #include "arith/narrow.hpp"
 
@@ -18,10 +17,6 @@ namespace {
 constexpr std::int64_t kLargestLimit = std::int64_t{1} << 31;
 constexpr std::int64_t kSmallestLimit = 1 << 10;  // inputs below this are not worth a plan of their own
 constexpr int128 kCoreBound = int128{1} << 62;    // of values between stages, so that no product leaves 128 bits
-constexpr int128 kHeld = int128{1} << 30;         // the loop holds Scale's value within plus or minus this
-constexpr int128 kUnbounded = int128{1} << 120;   // apply_stages holds it within plus or minus this
-
-bool fits32(int128 value) { return INT32_MIN <= value && value <= INT32_MAX; }
 
 template <class T>
 bool scales(const T&) {
@@ -268,8 +263,8 @@ bool prove(const StageList& stages, std::size_t size, const FusedPlan& plan, con
     }
   }
   if (plan.core == FusedCore::Scale) {
-    proof.low = -kUnbounded;
-    proof.high = kUnbounded;
+    proof.low = -kUnboundedTail;
+    proof.high = kUnboundedTail;
     return true;
   }
   proof.low = INT32_MAX;
@@ -283,73 +278,6 @@ bool prove(const StageList& stages, std::size_t size, const FusedPlan& plan, con
   }
   return true;
 }
-
-// The stages after the core as one clamp, one addition and the bounds outside of which a value is counted.
-class Tail {
- public:
-  Tail(int128 low, int128 high) : low_(low), high_(high) {}
-
-  bool append(const Stage& any, std::size_t number) {
-    if (const auto* add = std::get_if<Add>(&any)) return shift_by(add->value, 1);
-    if (const auto* subtract = std::get_if<Subtract>(&any)) return shift_by(subtract->value, -1);
-    if (std::holds_alternative<Relu>(any)) return clamp(-offset_, kUnbounded);
-    if (const auto* bounds = std::get_if<Clamp>(&any)) {
-      return clamp(bounds->low ? *bounds->low - offset_ : -kUnbounded, bounds->high ? *bounds->high - offset_ : kUnbounded);
-    }
-    const auto* narrow = std::get_if<Narrow>(&any);
-    return narrow != nullptr && saturate(narrow->format, number);
-  }
-
-  // False if the result does not fit 32 bits, or if Scale's held values could be told from what they stand for.
-  bool finish(FusedPlan& plan) const {
-    if (!fits32(low_ + offset_) || !fits32(high_ + offset_) || !fits32(offset_) || !fits32(low_) || !fits32(high_)) {
-      return false;
-    }
-    const auto held = [](int128 value) { return -kHeld < value && value < kHeld; };
-    const bool counts_held =
-        (count_low_ == -kUnbounded || held(count_low_)) && (count_high_ == kUnbounded || held(count_high_));
-    if (plan.core == FusedCore::Scale && !(held(low_) && held(high_) && counts_held)) return false;
-    plan.low = static_cast<std::int32_t>(low_);
-    plan.high = static_cast<std::int32_t>(high_);
-    plan.offset = static_cast<std::int32_t>(offset_);
-    plan.count_low = static_cast<std::int32_t>(std::max(count_low_, int128{INT32_MIN}));
-    plan.count_high = static_cast<std::int32_t>(std::min(count_high_, int128{INT32_MAX}));
-    plan.counted = counted_;
-    plan.code_low = static_cast<std::int64_t>(low_ + offset_);
-    plan.code_high = static_cast<std::int64_t>(high_ + offset_);
-    return true;
-  }
-
- private:
-  bool shift_by(const Parameter& value, int sign) {
-    offset_ += int128{value.values[0]} * sign;
-    return value.values.size() == 1;
-  }
-  // A clamp after a clamp is one clamp: its bounds are those of the first, clamped.
-  bool clamp(int128 low, int128 high) {
-    low_ = std::min(std::max(low_, low), high);
-    high_ = std::min(std::max(high_, low), high);
-    return true;
-  }
-  bool saturate(const Format& format, std::size_t number) {
-    const bool symmetric = format.overflow == Overflow::SAT_SYM && format.is_signed;
-    const int128 high = format.max_code() - offset_;
-    const int128 low = (symmetric ? -format.max_code() : format.min_code()) - offset_;
-    if (low <= low_ && high_ <= high) return true;  // proven to change nothing
-    const bool saturates = format.overflow == Overflow::SAT || format.overflow == Overflow::SAT_SYM;
-    // Values all on one side, or a second stage that counts: not a form of the loop.
-    if (!saturates || counted_ || high_ < low || low_ > high) return false;
-    counted_ = number;
-    if (low_ < low) count_low_ = low;
-    if (high_ > high) count_high_ = high;
-    return clamp(low, high);
-  }
-
-  int128 low_, high_;
-  int128 offset_ = 0;
-  int128 count_low_ = -kUnbounded, count_high_ = kUnbounded;
-  std::optional<std::size_t> counted_;
-};
 
 void fill(FusedPlan& plan, const Core& core, const std::vector<Lane>& lanes) {
   plan.period = core.per_channel ? static_cast<std::int64_t>(lanes.size()) : 1;
@@ -388,7 +316,7 @@ std::optional<FusedPlan> fuse_with(FusedCore kind, const StageList& stages, std:
   Proof proof;
   if (!prove(stages, size, plan, lanes, proof)) return std::nullopt;
   plan.limit = proof.limit;
-  Tail tail(proof.low, proof.high);
+  FusedTail tail(proof.low, proof.high);
   for (std::size_t i = size; i < stages.size(); ++i) {
     if (!tail.append(stages[i], i)) return std::nullopt;
   }

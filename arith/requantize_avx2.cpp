@@ -20,7 +20,9 @@ struct Avx2 {
   static I max(I a, I b) { return _mm256_max_epi32(a, b); }
   static I shift_left(I a, I bits) { return _mm256_sllv_epi32(a, bits); }
   static I shift_right(I a, I bits) { return _mm256_srav_epi32(a, bits); }
-  static I add_where_negative(I x, I sign, I extra) { return add(x, _mm256_and_si256(_mm256_srai_epi32(sign, 31), extra)); }
+  static I add_where_negative(I x, I sign, I extra) {
+    return add(x, _mm256_and_si256(_mm256_srai_epi32(sign, 31), extra));
+  }
   static I add_where_odd(I x, I bits, I extra) {
     const I one = _mm256_set1_epi32(1);
     return add(x, _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(bits, one), one), extra));
@@ -42,7 +44,7 @@ struct Avx2 {
   static void rounding(I base, std::uint32_t low_word, I& even, I& odd) {
     const I word = _mm256_set1_epi64x(static_cast<long long>(low_word));
     even = _mm256_or_si256(_mm256_slli_epi64(base, 32), word);
-    odd = _mm256_or_si256(_mm256_and_si256(base, _mm256_set1_epi64x(static_cast<long long>(0xFFFFFFFF00000000U))), word);
+    odd = _mm256_or_si256(_mm256_blend_epi32(_mm256_setzero_si256(), base, 0xAA), word);
   }
   static I multiply_low(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static I multiply_high(I v, I even, I odd, I even_round, I odd_round) {

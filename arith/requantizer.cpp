@@ -266,9 +266,9 @@ void Requantizer::apply(const In* in, std::int64_t in_stride, Out* out, std::int
   Run(*this, block, counts).run();
 }
 
-#define GUARDBIT_APPLY(In, Out)                                                                                     \
-  template void Requantizer::apply(const In*, std::int64_t, Out*, std::int64_t, std::int64_t, std::int64_t, std::int64_t, \
-                                   StageCounts&) const;
+#define GUARDBIT_APPLY(In, Out)                                                                         \
+  template void Requantizer::apply(const In*, std::int64_t, Out*, std::int64_t, std::int64_t, std::int64_t, \
+                                   std::int64_t, StageCounts&) const;
 #define GUARDBIT_APPLY_ALL(In)     \
   GUARDBIT_APPLY(In, std::int8_t)  \
   GUARDBIT_APPLY(In, std::uint8_t) \

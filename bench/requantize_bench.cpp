@@ -1,5 +1,5 @@
-// Requantize: accumulators to codes with the exact count of saturations, per preset and type, beside the same arithmetic
-// as plain loops that count nothing. One block is what an engine hands over at a time: 256 rows of 64 channels.
+// Requantize: accumulators to codes with the exact count of saturations, per preset and type, beside the same
+// arithmetic as plain loops that count nothing. A block is what an engine hands over at a time: 256 rows, 64 channels.
 //
 // The peers are gemmlowp's SaturatingRoundingDoublingHighMul and RoundingDivideByPOT (fixedpoint.h), written out, with
 // TFLite's clamp to int8 at the end; compiled for any x86-64 and for AVX-512, as far as the compiler makes vectors of

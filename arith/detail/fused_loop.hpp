@@ -61,8 +61,8 @@ bool fused_tile(const FusedTile& tile) {
     const I low = V::set(p.low);
     const I high = V::set(p.high);
     const I count_low = V::set(p.count_low);
-    const I count_span =
-        V::set(static_cast<std::int32_t>(static_cast<std::uint32_t>(p.count_high) - static_cast<std::uint32_t>(p.count_low)));
+    const auto span = static_cast<std::uint32_t>(p.count_high) - static_cast<std::uint32_t>(p.count_low);
+    const I count_span = V::set(static_cast<std::int32_t>(span));
     const I offset = V::set(p.offset);
     I outside = V::set(0);
     typename V::template Reader<In> reader(p.limit);

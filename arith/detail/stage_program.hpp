@@ -42,8 +42,8 @@ struct StageProgram {
 // by 63). Throws Error for parameters that check_stages refuses.
 [[nodiscard]] std::optional<StageProgram> compile_stages(const StageList& stages, std::int64_t channels);
 
-// Runs all ops on up to kProgramBlock values of the channels first_channel, ... (beyond the last channel: from channel 0
-// on again); adds to changed[stage]. False, and nothing done, when a value is outside [input_low, input_high].
+// Runs all ops on up to kProgramBlock values of the channels first_channel, first_channel + 1, ...; after the last
+// channel comes channel 0. Adds to changed[stage]. False, and nothing done, when a value is outside the inputs.
 [[nodiscard]] bool run_program(const StageProgram& program, std::int64_t* values, std::int64_t first_channel,
                                std::int64_t count, std::uint64_t* changed, Isa isa);
 

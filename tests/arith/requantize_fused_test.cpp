@@ -180,7 +180,8 @@ TEST(FusedStages, EqualTheDefinitionForEveryPreset) {
                                         std::pair(pow2(spec, shift, mode), powers)}) {
       const std::int64_t limit = limit_of(stages, channels, seen);
       const Shape shape = random_shape(random, channels);
-      compare_types(stages, channels, spec.format, shape, block(random, shape, reals, spec.format, limit), random, seen);
+      const auto values = block(random, shape, reals, spec.format, limit);
+      compare_types(stages, channels, spec.format, shape, values, random, seen);
     }
   }
   EXPECT_GT(seen.values, 1000000U);
@@ -276,8 +277,8 @@ TEST(FusedStages, RoundEveryTieInEveryMode) {
       const ShiftRight shift{bits, static_cast<Rounding>(mode)};
       const StageList lists[] = {{shift, Narrow{format}},
                                  {Multiply{3, std::nullopt}, ShiftRight{bits + 1, shift.rounding}, Narrow{format}},
-                                 {Multiply{5 << 20, std::nullopt}, ShiftRight{20, Rounding::RND}, shift, Narrow{format}},
-                                 {Multiply{-5 << 20, std::nullopt}, ShiftRight{20, Rounding::TRN}, shift, Narrow{format}}};
+                                 {Multiply{5 << 20, {}}, ShiftRight{20, Rounding::RND}, shift, Narrow{format}},
+                                 {Multiply{-5 << 20, {}}, ShiftRight{20, Rounding::TRN}, shift, Narrow{format}}};
       for (const StageList& stages : lists) {
         limit_of(stages, 16, seen);
         compare_types(stages, 16, format, shape, values, random, seen);
@@ -298,7 +299,8 @@ TEST(FusedStages, AreProvenUpToTheirLimitOnly) {
   EXPECT_EQ(limit({ShiftLeft{8}, int8}), std::int64_t{1} << 23);
   EXPECT_EQ(limit({ShiftRight{8, Rounding::TRN}, int8}), std::int64_t{1} << 31);
   EXPECT_EQ(limit({ShiftRight{8, Rounding::RND}, int8}), std::int64_t{1} << 30);
-  EXPECT_EQ(limit({Multiply{1 << 30, std::nullopt}, ShiftRight{31, Rounding::RND}, ShiftRight{3, Rounding::RND_INF}, int8}),
+  const ShiftRight high{31, Rounding::RND};
+  EXPECT_EQ(limit({Multiply{1 << 30, std::nullopt}, high, ShiftRight{3, Rounding::RND_INF}, int8}),
             std::int64_t{1} << 30);
   // The narrowing in between must be unable to act.
   EXPECT_EQ(limit({Narrow{integer_format(20)}, ShiftRight{4, Rounding::TRN}, int8}), std::int64_t{1} << 19);
