@@ -65,8 +65,10 @@ std::string describe(const std::optional<sim::Machine>& machine) {
     return fmt::format("{} step {}", arith::to_string(s.format), s.step);
   };
   if (!machine) return fmt::format("no machine, accumulator {}", spec({}));
-  std::string text = fmt::format("{}x{} {}, accumulator {}", machine->array.rows, machine->array.columns,
-                                 sim::name(machine->array.dataflow), spec(machine->numerics.accumulator));
+  const bool inner = machine->mapping.loop_order == sim::LoopOrder::ReductionInner;
+  std::string text = fmt::format("{}x{} {}{}, accumulator {}", machine->array.rows, machine->array.columns,
+                                 sim::name(machine->array.dataflow), inner ? "" : " reduction_outer",
+                                 spec(machine->numerics.accumulator));
   if (machine->numerics.psum) text += fmt::format(", partial sums {}", spec(*machine->numerics.psum));
   return text;
 }

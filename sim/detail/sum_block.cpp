@@ -39,12 +39,6 @@ void SumBlock::start() const {
   }
 }
 
-void SumBlock::put(std::int64_t at, std::int64_t value, std::int64_t exact, std::int64_t first) const {
-  value_[at] = value;
-  exact_[at] = exact;
-  first_[at] = first;
-}
-
 void SumBlock::add(std::int64_t at, std::int64_t sum, std::int64_t exact, std::int64_t first, std::int64_t fold,
                    std::int64_t folds) const {
   arith::OverflowCounts mine;

@@ -32,7 +32,11 @@ class SumBlock {
   // All sums become the narrowed biases, which is a narrowing like any other.
   void start() const;
   // A running sum comes back from the array. first: index of its first narrowing that overflowed, or kNoOverflow.
-  void put(std::int64_t at, std::int64_t value, std::int64_t exact, std::int64_t first) const;
+  void put(std::int64_t at, std::int64_t value, std::int64_t exact, std::int64_t first) const {
+    value_[at] = value;
+    exact_[at] = exact;
+    first_[at] = first;
+  }
   // A partial sum leaves the array after fold `fold` of `folds`: its own evidence, and the memory's addition.
   void add(std::int64_t at, std::int64_t sum, std::int64_t exact, std::int64_t first, std::int64_t fold,
            std::int64_t folds) const;
