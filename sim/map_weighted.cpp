@@ -155,7 +155,7 @@ class WeightedMapper {
       region.box.h = {0, view_.input.h};
       region.box.w = {0, view_.input.w};
       rows = {std::min(rows_loaded_, needed), needed};
-      rows_loaded_ = rows.end = std::max(rows_loaded_, needed);
+      rows_loaded_ = std::max(rows_loaded_, needed);
     }
     if (rows.size() > 0 && region.box.count() > 0) {
       // A resident region is filled piece by piece: only its first piece waits for the half to be free.

@@ -220,6 +220,17 @@ TEST_P(Cycles, OfSumsThatAreSpilled) {
   EXPECT_EQ(resident.dram_write_bytes, 4U);
 }
 
+TEST_P(Cycles, InputsThatStayAreLoadedOnce) {
+  // 2 pixels in 2 rows, accumulators for one pixel and double buffers: two tiles; 3 channels on 2 columns: two blocks.
+  // 4 bytes of inputs, 6 of weights, whatever the loop order.
+  Machine machine = tiny_machine();
+  machine.scratchpads.accumulator_bytes = 16;
+  for (const LoopOrder order : {LoopOrder::ReductionInner, LoopOrder::ReductionOuter}) {
+    machine.mapping.loop_order = order;
+    EXPECT_EQ(cost_of(machine, Chain(2, 1, 2).conv(3, 1), GetParam()).dram_read_bytes, 10U);
+  }
+}
+
 TEST_P(Cycles, OfAMaxPool) {
   // 2x2 windows over 2x4x1: load 8 bytes 5; 2 outputs x 4 taps on 2 lanes 4; store 2 bytes 4.
   const LayerCost cost = cost_of(tiny_machine(), Chain(2, 4, 1).max_pool(2, 2), GetParam());

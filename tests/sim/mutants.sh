@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/sim/mutants.sh BUILD [NUMBER...]: puts each fault of mutants.txt (or the given ones) into a scratch copy of one
-# source of sim/ or traces/, compiles it as the build tree BUILD (built, up to date) does, links it before the library into the test
-# that should find it, and says whether it was caught. The same without a fault must pass first. Some minutes. Exit code
+# source of sim/ or traces/, compiles it as the build tree BUILD (built, up to date) does, links it before the library into
+# the test that should find it, and says whether it was caught. The same without a fault must pass first. Some minutes. Exit code
 # 1: a fault survived, or its pattern no longer changes the file.
 set -u
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -35,7 +35,7 @@ build_and_run() {
   fi
 }
 
-for test in sim_random sim_machine sim_pe traces_waveform traces_timeline; do
+for test in sim_random sim_machine sim_program sim_pe traces_waveform traces_timeline; do
   verdict="$(build_and_run machine.cpp "$root/sim/machine.cpp" "$test" '*')"
   if [ "$verdict" != survived ]; then
     echo "$test without a fault: $verdict" >&2
