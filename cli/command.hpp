@@ -42,6 +42,7 @@ int dispatch(std::span<const std::string> arguments);
 [[nodiscard]] Command train_command();
 [[nodiscard]] Command eval_command();
 [[nodiscard]] Command quantize_command();
+[[nodiscard]] Command import_command();
 [[nodiscard]] Command info_command();
 [[nodiscard]] Command run_command();
 [[nodiscard]] std::vector<Command> compute_commands();  // one per operator

@@ -7,12 +7,12 @@ std::span<const Command> all_commands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all{
         info_command(),        train_command(),       eval_command(),
-        quantize_command(),    run_command(),         simulate_command(),
+        import_command(),      quantize_command(),    run_command(),         simulate_command(),
         verify_command(),      trace_write_command(), trace_check_command(),
         config_print_default_command(), config_schema_command(), config_check_command(),
     };
     const std::vector<Command> operators = compute_commands();
-    all.insert(all.begin() + 5, operators.begin(), operators.end());  // after `run`
+    all.insert(all.begin() + 6, operators.begin(), operators.end());  // after `run`
     return all;
   }();
   return commands;

@@ -12,7 +12,7 @@ constexpr KeyKind kSection = KeyKind::Section;
 
 constexpr Key kKeys[] = {
     {"model", kSection, "", "", "the network: name, input, layers, graph", false},
-    {"weights", kScalar, "FILE", "the folder's own", "parameters of the network: .safetensors, or .npz of PyTorch",
+    {"weights", kScalar, "FILE", "the folder's own", "parameters: .safetensors, .npz of PyTorch, or random (from the seed)",
         false},
     {"dataset", kSection, "", "", "images and labels: name, path, preprocess, ...", false},
     {"trainer", kSection, "", "", "training: epochs, batch, optimizer, schedule, augmentation", false},
@@ -24,6 +24,7 @@ constexpr Key kKeys[] = {
     {"calibration", kSection, "", "", "ranges of tensors: method, percentile, overflow_rate, images", false},
     {"output_policy", kScalar, "NAME", "tflite_double", "int8: tflite_double, tflite_single or onnx_float", false},
     {"rounding", kScalar, "MODE", "RND_CONV", "fixed, dfp: rounding of the accumulator's shift", false},
+    {"topology", kSection, "", "", "layers by their shapes alone, written by import", false},
     {"machine", kSection, "", "", "the accelerator: array, numerics, scratchpads, dram, ...", false},
     {"info", kSection, "", "", "widths of the cost columns: width, activation_width", false},
     {"seed", kScalar, "N", "1", "of every random choice", false},
@@ -38,6 +39,7 @@ constexpr Key kKeys[] = {
     {"inject", kScalar, "E:F[:L]", "none", "break engine E with fault F (rounding, skip_step) in layer L", true},
     {"input", kScalar, "FILE.npy", "the data set", "input codes, or uint8 pixels, [N, H, W, C]", true},
     {"all_layers", kFlag, "", "false", "write the codes of every layer, not only the last", true},
+    {"config", kScalar, "FILE.cfg", "none", "import: SCALE-Sim configuration, becomes machine.yaml", true},
     {"layer", kScalar, "NAME", "", "a weighted layer of the network; simulate: the one in the waveform", true},
     {"stall_seed", kScalar, "N", "none", "random stalls in every unit; only cycles may change", true},
     {"timeline", kScalar, "FILE.json", "none", "what every unit did when, for ui.perfetto.dev", true},

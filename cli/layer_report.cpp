@@ -77,42 +77,38 @@ json layer_json(const nets::IntegerNetwork& network, int index, const LayerTally
   return row;
 }
 
-std::optional<nets::LayerCost> total_cost(const std::vector<LayerTally>& layers) {
-  std::optional<nets::LayerCost> total;
-  for (const LayerTally& layer : layers) {
-    if (!layer.cost) continue;
-    if (!total) total.emplace();
-    total->merge(*layer.cost);
+void LayerTotals::add(const nets::IntegerNetwork& network, int index, const LayerTally& tally) {
+  const nets::IntegerLayer& layer = network.layer(index);
+  macs_ += nets::macs(network, layer);
+  // Output indices of different layers have no common origin, so `first` stays out of the sum.
+  arith::AccumulationEvidence part = tally.evidence;
+  part.accumulator.first.reset();
+  part.psum.first.reset();
+  evidence_.merge(part);
+  const StageOverflow of_layer = stage_overflow(layer.stages, tally.stages);
+  stages_.outputs += of_layer.outputs;
+  stages_.requantize += of_layer.requantize;
+  stages_.output += of_layer.output;
+  if (!tally.cost) return;
+  if (!cost_) cost_.emplace();
+  cost_->merge(*tally.cost);
+}
+
+json LayerTotals::json(std::int64_t images) const {
+  nlohmann::json totals{{"macs", macs_}, {"overflow", overflow_report(evidence_, stages_)},
+                        {"cycles", nullptr}, {"utilization", nullptr}, {"cost", nullptr}};
+  if (cost_ && machine_) {
+    totals["cycles"] = cycles_per_image(*cost_, images);
+    totals["utilization"] = optional_json(utilization(cost_, *machine_));
+    totals["cost"] = to_json(*cost_);
   }
-  return total;
+  return totals;
 }
 
 json totals_json(const nets::IntegerNetwork& network, const Tally& tally, const std::optional<sim::Machine>& machine) {
-  std::int64_t macs = 0;
-  arith::AccumulationEvidence evidence;
-  StageOverflow stages;
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const nets::IntegerLayer& layer = network.layers[i];
-    macs += nets::macs(network, layer);
-    // Output indices of different layers have no common origin, so `first` stays out of the sum.
-    arith::AccumulationEvidence part = tally.layers[i].evidence;
-    part.accumulator.first.reset();
-    part.psum.first.reset();
-    evidence.merge(part);
-    const StageOverflow of_layer = stage_overflow(layer.stages, tally.layers[i].stages);
-    stages.outputs += of_layer.outputs;
-    stages.requantize += of_layer.requantize;
-    stages.output += of_layer.output;
-  }
-  json totals{{"macs", macs}, {"overflow", overflow_report(evidence, stages)},
-              {"cycles", nullptr}, {"utilization", nullptr}, {"cost", nullptr}};
-  const std::optional<nets::LayerCost> cost = total_cost(tally.layers);
-  if (cost && machine) {
-    totals["cycles"] = cycles_per_image(*cost, tally.samples);
-    totals["utilization"] = optional_json(utilization(cost, *machine));
-    totals["cost"] = to_json(*cost);
-  }
-  return totals;
+  LayerTotals totals(machine);
+  for (std::size_t i = 0; i < network.layers.size(); ++i) totals.add(network, static_cast<int>(i), tally.layers[i]);
+  return totals.json(tally.samples);
 }
 
 }  // namespace guardbit::cli

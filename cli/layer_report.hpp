@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/evidence_json.hpp"
 #include "cli/tally.hpp"
 #include "nets/quantize/integer_network.hpp"
 #include "nets/quantize/range_analysis.hpp"
@@ -24,10 +25,24 @@ namespace guardbit::cli {
                                         const nets::LayerProof& proof, const arith::Accumulation& accumulation,
                                         const std::optional<sim::Machine>& machine, std::int64_t images);
 
-// Sum of the costs of all layers; empty when none has one.
-[[nodiscard]] std::optional<nets::LayerCost> total_cost(const std::vector<LayerTally>& layers);
+// Sums over layers, which may belong to several networks.
+class LayerTotals {
+ public:
+  explicit LayerTotals(std::optional<sim::Machine> machine) : machine_(std::move(machine)) {}
+  void add(const nets::IntegerNetwork& network, int layer, const LayerTally& tally);
+  [[nodiscard]] const std::optional<nets::LayerCost>& cost() const { return cost_; }
+  // {macs, cycles, utilization, overflow, cost}
+  [[nodiscard]] nlohmann::json json(std::int64_t images) const;
 
-// {macs, cycles, utilization, overflow, cost}
+ private:
+  std::optional<sim::Machine> machine_;
+  std::int64_t macs_ = 0;
+  arith::AccumulationEvidence evidence_;
+  StageOverflow stages_;
+  std::optional<nets::LayerCost> cost_;
+};
+
+// The totals of one network.
 [[nodiscard]] nlohmann::json totals_json(const nets::IntegerNetwork& network, const Tally& tally,
                                          const std::optional<sim::Machine>& machine);
 

@@ -15,7 +15,7 @@ std::string Samples::text() const {
 Samples load_samples(const Session& session, std::optional<std::int64_t> absent) {
   const nets::Section& root = session.root();
   if (!root.has("dataset")) {
-    throw Error("command line: dataset: found nothing, allowed dataset.name=mnist dataset.path=DIR, or glyphs");
+    throw Error("command line: dataset: found nothing, allowed dataset.name=mnist dataset.path=DIR, glyphs or random");
   }
   const auto split = root.one_of<nets::Split>(
       "split", {{"test", nets::Split::Test}, {"holdout", nets::Split::Holdout}, {"train", nets::Split::Train}},

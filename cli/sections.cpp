@@ -6,15 +6,24 @@ namespace guardbit::cli {
 namespace {
 
 const std::vector<SectionKey> kDataset{
-    {"dataset.name", "", "mnist, cifar10, cifar100, folder or glyphs"},
-    {"dataset.path", "", "folder of the files; not for glyphs"},
-    {"dataset.seed", "1", "glyphs: what is drawn"},
-    {"dataset.train_size", "12000", "glyphs: training images"},
-    {"dataset.test_size", "2000", "glyphs: test images"},
+    {"dataset.name", "", "mnist, cifar10, cifar100, folder, glyphs or random"},
+    {"dataset.path", "", "folder of the files; not for glyphs and random"},
+    {"dataset.seed", "1", "glyphs, random: what is drawn"},
+    {"dataset.train_size", "12000", "glyphs, random: training images (random: 500)"},
+    {"dataset.test_size", "2000", "glyphs, random: test images (random: 100)"},
+    {"dataset.shape", "", "random: [height, width, channels]"},
+    {"dataset.classes", "10", "random: how many classes the labels name"},
     {"dataset.holdout", "0", "so many of the last training images become the split holdout"},
     {"dataset.preprocess.scale", "0.00392156862745098", "real input = (pixel * scale - mean) / std"},
     {"dataset.preprocess.mean", "[0]", "one, or one per channel"},
     {"dataset.preprocess.std", "[1]", "one, or one per channel"},
+};
+
+const std::vector<SectionKey> kTopology{
+    {"topology.name", "", "of the workload"},
+    {"topology.source", "", "file it was made from"},
+    {"topology.sha256", "", "of that file"},
+    {"topology.layers", "", "list of {name, input: [h, w, c], kernel, stride: [1, 1], filters, groups: 1}"},
 };
 
 const std::vector<SectionKey> kCalibration{
@@ -104,7 +113,7 @@ std::vector<SectionKey> machine_section() {
 
 std::vector<SectionKey> section_keys() {
   std::vector<SectionKey> all;
-  for (const auto& part : {kModel, kDataset, kTrainer, kSave, kCalibration, machine_section(), kInfo}) {
+  for (const auto& part : {kModel, kTopology, kDataset, kTrainer, kSave, kCalibration, machine_section(), kInfo}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

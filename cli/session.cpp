@@ -55,9 +55,15 @@ void Session::take(const std::string& token) {
 }
 
 void Session::take_folder(const fs::path& folder) {
+  if (fs::exists(folder / "topology.yaml")) {
+    merge(config_, nets::load_yaml(folder / "topology.yaml"));
+    if (fs::exists(folder / "machine.yaml")) merge(config_, nets::load_yaml(folder / "machine.yaml"));
+    return;
+  }
   const bool bundle = nets::is_bundle(folder);
   if (!bundle && !fs::exists(folder / "config.yaml")) {
-    throw Error(fmt::format("{}: found neither net.yaml nor config.yaml, allowed a bundle or a run folder",
+    throw Error(fmt::format("{}: found neither net.yaml nor config.yaml nor topology.yaml, allowed a bundle, "
+                            "a run folder or an imported topology",
                             folder.string()));
   }
   nets::Value remembered = bundle ? nets::load_bundle_config(folder) : nets::load_yaml(folder / "config.yaml");
@@ -89,7 +95,8 @@ void Session::finish() const {
   // Networks read a part of `dataset`; the rest of it is let pass where no images are read, wrong names are not.
   if (root_->has("dataset")) {
     const nets::Section dataset = root_->section("dataset");
-    for (const char* key : {"name", "path", "seed", "train_size", "test_size", "holdout", "preprocess"}) {
+    for (const char* key : {"name", "path", "seed", "train_size", "test_size", "shape", "classes", "holdout",
+                            "preprocess"}) {
       dataset.ignore(key);
     }
   }

@@ -6,161 +6,123 @@
 #include "arith/error.hpp"
 #include "cli/command.hpp"
 #include "cli/engines.hpp"
-#include "cli/evidence_json.hpp"
-#include "cli/integer_source.hpp"
-#include "cli/layer_report.hpp"
 #include "cli/progress.hpp"
 #include "cli/recordings.hpp"
-#include "cli/samples.hpp"
 #include "cli/session.hpp"
-#include "cli/table.hpp"
+#include "cli/simulate_report.hpp"
 #include "cli/text.hpp"
 #include "cli/workers.hpp"
-#include "sim/mapping.hpp"
+#include "cli/workload.hpp"
 
 namespace guardbit::cli {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kBatch = 8;  // images of one worker's job; results do not depend on it
-
 struct Plan {
-  nets::IntegerNetwork network;
+  std::unique_ptr<Workload> workload;
   sim::Machine machine;
-  std::vector<arith::Accumulation> accumulations;
   std::string engine;
   std::optional<std::uint64_t> stall_seed;
-  Samples samples;
+  [[nodiscard]] std::int64_t batches() const {
+    return (workload->images() + workload->batch() - 1) / workload->batch();
+  }
 };
 
-int batches(const Plan& plan) { return static_cast<int>((plan.samples.count() + kBatch - 1) / kBatch); }
-
-Tally simulate_batch(const Plan& plan, nets::Engine& engine, int batch) {
-  const std::int64_t begin = batch * kBatch;
-  const std::int64_t count = std::min(kBatch, plan.samples.count() - begin);
-  const nets::IntTensor input = nets::quantize_input(plan.network, plan.samples.data.image(begin).data(), count);
-  const nets::RunOptions options{.threads = 1, .keep_accumulators = false, .first_image = plan.samples.first + begin};
-  const nets::RunResult result = engine.run(plan.network, plan.accumulations, input, options);
+// Batch `batch` of the images of one part.
+Tally simulate_batch(const Plan& plan, nets::Engine& engine, std::size_t part, std::int64_t batch) {
+  const Workload& workload = *plan.workload;
+  const std::int64_t begin = batch * workload.batch();
+  const std::int64_t count = std::min(workload.batch(), workload.images() - begin);
+  const auto network = workload.network(part);
+  const nets::RunOptions options{.threads = 1, .keep_accumulators = false,
+                                 .first_image = workload.first_image() + begin};
+  const nets::RunResult result = engine.run(*network, sim::accumulations(plan.machine, *network),
+                                            workload.input(part, *network, begin, count), options);
   Tally tally;
   tally.samples = count;
-  tally.layers.resize(plan.network.layers.size());
+  tally.layers.resize(network->layers.size());
   for (std::size_t i = 0; i < tally.layers.size(); ++i) tally.layers[i].add(result.layers[i]);
   return tally;
 }
 
-Tally simulate_all(const Plan& plan, int workers) {
-  Tally total;
-  Progress progress("simulate: images", static_cast<std::uint64_t>(plan.samples.count()));
+// One tally for each part. With an observer: one engine, one process, in order; else each batch is a job.
+std::vector<Tally> simulate_all(const Plan& plan, int workers, sim::Observer* observer) {
+  std::vector<Tally> totals(plan.workload->parts());
+  const std::int64_t jobs = static_cast<std::int64_t>(totals.size()) * plan.batches();
+  if (jobs > INT32_MAX) throw Error(fmt::format("samples: found {} jobs in all, allowed 2^31 - 1", jobs));
+  Progress progress("simulate: images", totals.size() * static_cast<std::uint64_t>(plan.workload->images()));
+  std::uint64_t done = 0;
+  const auto part_of = [&](std::int64_t job) { return static_cast<std::size_t>(job / plan.batches()); };
+  const auto take = [&](std::int64_t job, const Tally& batch) {
+    totals[part_of(job)].merge(batch);
+    progress.at(done += static_cast<std::uint64_t>(batch.samples));
+  };
+  const auto engine = [&] {
+    return make_engine(plan.engine, plan.machine, {.observer = observer, .stall_seed = plan.stall_seed});
+  };
+  if (observer != nullptr) {
+    const auto only = engine();
+    for (std::int64_t job = 0; job < jobs; ++job) {
+      take(job, simulate_batch(plan, *only, part_of(job), job % plan.batches()));
+    }
+    return totals;
+  }
   run_in_workers(
-      batches(plan), workers,
-      [&](int batch) {
-        const auto engine = make_engine(plan.engine, plan.machine, {.stall_seed = plan.stall_seed});
-        return to_json(simulate_batch(plan, *engine, batch));
-      },
-      [&](int, const json& result) {
-        total.merge(tally_from_json(result));
-        progress.at(static_cast<std::uint64_t>(total.samples));
-      });
-  return total;
+      static_cast<int>(jobs), workers,
+      [&](int job) { return to_json(simulate_batch(plan, *engine(), part_of(job), job % plan.batches())); },
+      [&](int job, const json& result) { take(job, tally_from_json(result)); });
+  return totals;
 }
 
-// One engine, one process, in order: what an observer needs.
-Tally simulate_observed(const Plan& plan, sim::Observer* observer) {
-  Tally total;
-  Progress progress("simulate: images", static_cast<std::uint64_t>(plan.samples.count()));
-  const auto engine = make_engine(plan.engine, plan.machine, {.observer = observer, .stall_seed = plan.stall_seed});
-  for (int batch = 0; batch < batches(plan); ++batch) {
-    total.merge(simulate_batch(plan, *engine, batch));
-    progress.at(static_cast<std::uint64_t>(total.samples));
-  }
-  return total;
-}
-
-json report_json(const Plan& plan, const Tally& tally) {
-  const std::vector<nets::LayerProof> proofs = nets::prove(plan.network, plan.accumulations);
-  json layers = json::array();
-  for (std::size_t i = 0; i < plan.network.layers.size(); ++i) {
-    const auto index = static_cast<int>(i);
-    json row = layer_json(plan.network, index, tally.layers[i], proofs[i], plan.accumulations[i], plan.machine,
-                          tally.samples);
-    const sim::IdealCycles ideal = sim::ideal_cycles(plan.machine, plan.network, index);
-    row["ideal_cycles"] = {{"guardbit", ideal.ours}, {"scale_sim", ideal.scale_sim}};
-    layers.push_back(std::move(row));
-  }
-  return {{"network", plan.network.name},
-          {"samples", tally.samples},
-          {"dataset", {{"name", plan.samples.data.name}, {"split", plan.samples.split}, {"first", plan.samples.first}}},
+json document(const Plan& plan, const SimulateReport& report) {
+  return {{"network", plan.workload->name()},
+          {"samples", plan.workload->images()},
+          {"dataset", plan.workload->dataset_json()},
           {"machine", describe(plan.machine)},
           {"engine", plan.engine},
           {"stall_seed", plan.stall_seed ? json(*plan.stall_seed) : json()},
-          {"layers", std::move(layers)},
-          {"totals", totals_json(plan.network, tally, plan.machine)}};
+          {"layers", report.layers()},
+          {"totals", report.totals()}};
 }
 
-std::vector<std::string> cost_cells(const nets::LayerCost& cost, const sim::Machine& machine, std::int64_t images) {
-  const auto each = [&](std::uint64_t value) { return grouped(value / static_cast<std::uint64_t>(images)); };
-  const auto use = cost.useful_macs > 0 ? utilization(cost, machine) : std::nullopt;
-  return {each(cost.useful_macs),
-          each(cost.cycles),
-          use ? percent(*use) : "",
-          each(cost.dram_stall_cycles),
-          each(cost.vector_stall_cycles),
-          each(cost.dram_read_bytes),
-          each(cost.dram_write_bytes),
-          decimals(cost.energy_pj / 1e6 / static_cast<double>(images), 3)};
-}
-
-std::string report_text(const Plan& plan, const Tally& tally) {
-  Table table({{"layer", Align::Left}, {"op", Align::Left}, {"MACs"}, {"cycles"}, {"utilization"}, {"DRAM stall"},
-               {"vector stall"}, {"DRAM read B"}, {"DRAM write B"}, {"energy uJ"}, {"overflow"}, {"bits seen"}});
-  for (std::size_t i = 0; i < plan.network.layers.size(); ++i) {
-    const nets::IntegerLayer& layer = plan.network.layers[i];
-    const LayerTally& t = tally.layers[i];
-    if (!t.cost) continue;
-    std::vector<std::string> cells{layer.name, std::string(nets::name(layer.op))};
-    for (std::string& cell : cost_cells(*t.cost, plan.machine, tally.samples)) cells.push_back(std::move(cell));
-    if (layer.weighted()) {
-      cells.push_back(percent(t.evidence.accumulator.rate()));
-      cells.push_back(fmt::format("{}", arith::signed_bits(t.evidence.exact)));
+// Recordings are of one network.
+void check_recordings(const Session& session, const Workload& workload) {
+  for (const char* key : {"timeline", "waveform", "layer"}) {
+    if (workload.parts() > 1 && session.root().has(key)) {
+      throw Error(fmt::format("{}: found a topology, whose layers are networks of their own, allowed a bundle (guardbit "
+                              "import TOPOLOGY.csv layer=NAME)", key));
     }
-    table.row(std::move(cells));
   }
-  if (const auto total = total_cost(tally.layers)) {
-    table.rule();
-    std::vector<std::string> cells{"total", ""};
-    for (std::string& cell : cost_cells(*total, plan.machine, tally.samples)) cells.push_back(std::move(cell));
-    table.row(std::move(cells));
-  }
-  std::string text = fmt::format("simulate {}: {}; engine {}; {}\n{}All numbers are per image; energy: {}.\n",
-                                 plan.network.name, plan.samples.text(), plan.engine, describe(plan.machine),
-                                 table.text(), plan.machine.energy_pj.source);
-  if (plan.stall_seed) {
-    text += fmt::format("stall seed {}: {} cycles of all images are injected stalls\n", *plan.stall_seed,
-                        grouped(total_cost(tally.layers)->injected_stall_cycles));
-  }
-  return text;
 }
 
 int run(const Invocation& invocation) {
   const Session session(invocation);
   Plan plan;
-  plan.network = load_integer(session).network;
+  plan.workload = load_workload(session);
   plan.machine = required_machine(session);
   plan.engine = session.root().choice("engine", {"tile", "array", "pe"}, "tile");
   check_engine(plan.engine, plan.machine, "engine");
   plan.stall_seed = read_stall_seed(session);
-  sim::check_compatible(plan.machine, plan.network);
-  plan.accumulations = sim::accumulations(plan.machine, plan.network);
-  plan.samples = load_samples(session, 1);
-  check_shape(plan.samples, plan.network.layers.at(0).shape);
-  Recordings recordings(session, plan.engine, plan.network, plan.machine);
+  check_recordings(session, *plan.workload);
+  const auto first = plan.workload->network(0);
+  sim::check_compatible(plan.machine, *first);
+  Recordings recordings(session, plan.engine, *first, plan.machine);
   session.finish();
 
-  sim::Observer* const observer = recordings.observer();
-  const Tally tally = observer != nullptr ? simulate_observed(plan, observer) : simulate_all(plan, session.threads());
-  fmt::print("{}{}", report_text(plan, tally), recordings.write());
-  session.write_json(report_json(plan, tally));
+  const std::vector<Tally> tallies = simulate_all(plan, session.threads(), recordings.observer());
+  SimulateReport report(plan.machine, plan.workload->images());
+  for (std::size_t part = 0; part < tallies.size(); ++part) {
+    report.add(*plan.workload->network(part), plan.workload->first_layer(), tallies[part]);
+  }
+  fmt::print("simulate {}: {}; engine {}; {}\n{}", plan.workload->name(), plan.workload->samples_text(), plan.engine,
+             describe(plan.machine), report.text());
+  if (plan.stall_seed && report.cost()) {
+    fmt::print("stall seed {}: {} cycles of all images are injected stalls\n", *plan.stall_seed,
+               grouped(report.cost()->injected_stall_cycles));
+  }
+  fmt::print("{}", recordings.write());
+  session.write_json(document(plan, report));
   return 0;
 }
 
@@ -169,15 +131,16 @@ int run(const Invocation& invocation) {
 Command simulate_command() {
   return {.name = "simulate",
           .summary = "Replay samples on a machine: cycles, utilization, stalls, traffic, energy, overflow per layer",
-          .operands = "BUNDLE MACHINE.yaml [key=value...]",
+          .operands = "BUNDLE|TOPOLOGY MACHINE.yaml [key=value...]",
           .leading_operands = 0,
-          .keys = {"dataset", "machine", "samples", "first", "split", "engine", "stall_seed", "timeline", "waveform",
-                   "waveform_cycles", "layer", "json", "threads", "seed"},
+          .keys = {"topology", "dataset", "machine", "samples", "first", "split", "engine", "stall_seed", "timeline",
+                   "waveform", "waveform_cycles", "layer", "json", "threads", "seed"},
           .details =
               "Engine tile (the default) is fast and analytic inside a tile; array steps the PE array cycle by cycle.\n"
               "pe has a module and signals for every PE, for waveforms, on arrays of up to 16x16. All give the same\n"
               "numbers; `verify` checks it. --stall-seed stalls every unit at random: codes and evidence stay, cycles\n"
-              "grow. samples is 1 here unless given.",
+              "grow. samples is 1 here unless given. The layers of a topology (`guardbit import`) are independent: each\n"
+              "is replayed on its own, on random codes of the seed.",
           .run = run};
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "nets/data/loaders.hpp"
@@ -17,7 +18,24 @@ Dataset load_official(const DatasetSpec& spec, bool train) {
   if (spec.name == "cifar100") return load_cifar100(spec.path, train);
   if (spec.name == "folder") return load_folder(spec.path, train);
   if (spec.name == "glyphs") return draw_glyphs(spec.seed, train ? spec.train_size : spec.test_size, train);
-  throw Error(fmt::format("dataset.name: found {}, allowed mnist, cifar10, cifar100, folder, glyphs", spec.name));
+  if (spec.name == "random") return draw_random(spec, train ? spec.train_size : spec.test_size, train);
+  throw Error(fmt::format("dataset.name: found {}, allowed mnist, cifar10, cifar100, folder, glyphs, random", spec.name));
+}
+
+void read_random(const Section& section, DatasetSpec& spec) {
+  constexpr std::int64_t kMaxSide = 1 << 14;
+  const std::vector<std::int64_t> shape = section.integers("shape", 1, kMaxSide);
+  if (shape.size() != 3) section.fail("shape", fmt::format("{} numbers", shape.size()), "[height, width, channels]");
+  spec.height = static_cast<int>(shape[0]);
+  spec.width = static_cast<int>(shape[1]);
+  spec.channels = static_cast<int>(shape[2]);
+  spec.classes = static_cast<int>(section.integer("classes", 1, 1 << 20, spec.classes));
+  constexpr std::int64_t kMaxBytes = std::int64_t{1} << 34;
+  const std::int64_t images = std::max(spec.train_size, spec.test_size);
+  if (shape[0] * shape[1] * shape[2] > kMaxBytes / images) {
+    section.fail("shape", fmt::format("{} images of {} x {} x {}", images, shape[0], shape[1], shape[2]),
+                 "up to 16 GiB of pixels (train_size, test_size)");
+  }
 }
 
 }  // namespace
@@ -95,13 +113,15 @@ Dataset Dataset::slice(std::int64_t begin, std::int64_t count_) const {
 
 DatasetSpec read_dataset_spec(const Section& section) {
   DatasetSpec spec;
-  spec.name = section.choice("name", {"mnist", "cifar10", "cifar100", "folder", "glyphs"});
-  const bool drawn = spec.name == "glyphs";
+  spec.name = section.choice("name", {"mnist", "cifar10", "cifar100", "folder", "glyphs", "random"});
+  const bool random = spec.name == "random";
+  const bool drawn = spec.name == "glyphs" || random;
   // Drawn data need no files; a path left over from another data set is accepted.
   spec.path = drawn ? section.text("path", "") : section.text("path", {}, "a folder");
   spec.seed = static_cast<std::uint64_t>(section.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
-  spec.train_size = section.integer("train_size", 1, kMaxImages, spec.train_size);
-  spec.test_size = section.integer("test_size", 1, kMaxImages, spec.test_size);
+  spec.train_size = section.integer("train_size", 1, kMaxImages, random ? 500 : spec.train_size);
+  spec.test_size = section.integer("test_size", 1, kMaxImages, random ? 100 : spec.test_size);
+  if (random) read_random(section, spec);
   spec.holdout = section.integer("holdout", 0, kMaxImages, spec.holdout);
   spec.preprocess = read_preprocess(section.section_or_empty("preprocess"));
   return spec;

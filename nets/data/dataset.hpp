@@ -1,10 +1,12 @@
-// Labelled image sets: MNIST, CIFAR-10, CIFAR-100, folders of images, and glyphs (drawn by the program).
+// Labelled image sets: MNIST, CIFAR-10, CIFAR-100, folders of images, and what the program draws itself: glyphs
+// (digits to learn) and random (uniform pixels, for timing and for networks without data).
 //
 //   dataset:
-//     name: mnist               # cifar10, cifar100, folder, glyphs
-//     path: data/mnist          # a folder; not for glyphs
-//     seed: 1                   # glyphs: what is drawn
-//     train_size: 12000         # glyphs: how many (test_size: 2000)
+//     name: mnist               # cifar10, cifar100, folder, glyphs, random
+//     path: data/mnist          # a folder; not for glyphs and random
+//     seed: 1                   # glyphs, random: what is drawn
+//     train_size: 12000         # glyphs: how many (test_size: 2000); random: 500 (100)
+//     shape: [224, 224, 3]      # random only; classes: 10
 //     holdout: 0                # the last N training images become the split `holdout`
 //     preprocess: {scale: 0.00392156862745098, mean: [0], std: [1]}   # real = (pixel * scale - mean) / std
 #pragma once
@@ -42,8 +44,9 @@ struct DatasetSpec {
   std::string name;
   std::filesystem::path path;
   std::uint64_t seed = 1;
-  std::int64_t train_size = 12000;  ///< glyphs only
-  std::int64_t test_size = 2000;    ///< glyphs only
+  std::int64_t train_size = 12000;  ///< glyphs and random only
+  std::int64_t test_size = 2000;    ///< glyphs and random only
+  int height = 0, width = 0, channels = 0, classes = 10;  ///< random only
   std::int64_t holdout = 0;
   Preprocess preprocess;
 };

@@ -13,4 +13,7 @@ Dataset load_folder(const std::filesystem::path& folder, bool train);
 /// `count` drawn images; training and test images never share random numbers.
 Dataset draw_glyphs(std::uint64_t seed, std::int64_t count, bool train);
 
+/// Uniform pixels and labels; every image is a stream of its own.
+Dataset draw_random(const DatasetSpec& spec, std::int64_t count, bool train);
+
 }  // namespace guardbit::nets

@@ -41,7 +41,12 @@ std::filesystem::path weights_file(const Section& config) {
 Network load_network(const Section& config) {
   Network network = build_network(config.section("model"));
   network.preprocess = network_preprocess(config, network.nodes.at(0).shape.c);
-  if (config.has("weights")) load_weights(network, weights_file(config));
+  if (!config.has("weights")) return network;
+  if (config.text("weights") == "random") {
+    initialise(network, static_cast<std::uint64_t>(config.integer("seed", 0, INT64_MAX, 1)));
+  } else {
+    load_weights(network, weights_file(config));
+  }
   return network;
 }
 

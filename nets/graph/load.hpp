@@ -3,7 +3,8 @@
 // Top-level keys read here:
 //   model                 the graph (nets/graph/build.hpp)
 //   weights               optional FILE: .safetensors in our names, or .npz in PyTorch's (nets/graph/weights.hpp);
-//                         relative to the YAML file it stands in, or to the working directory on the command line
+//                         relative to the YAML file it stands in, or to the working directory on the command line;
+//                         or the word `random`: initialise() with the key `seed` (1), for networks nobody trained
 //   dataset.preprocess    optional {scale (1/255), mean ([0]), std ([1])}: real input = (pixel * scale - mean) / std
 //
 // A run folder holds config.yaml (the merged, resolved configuration) and weights.safetensors, and nothing in it
