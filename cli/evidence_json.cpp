@@ -18,14 +18,6 @@ arith::OverflowCounts counts(const json& j) {
   return c;
 }
 
-// X(field)
-#define GUARDBIT_COST_FIELDS(X)                                                                             \
-  X(cycles) X(array_busy_cycles) X(weight_load_cycles) X(fill_drain_cycles) X(stream_cycles)                \
-  X(dram_stall_cycles) X(vector_stall_cycles) X(injected_stall_cycles) X(vector_busy_cycles) X(useful_macs) \
-  X(padded_macs) X(issued_macs) X(dram_read_bytes) X(dram_write_bytes) X(activation_read_bytes)             \
-  X(activation_write_bytes) X(weight_read_bytes) X(weight_write_bytes) X(accumulator_read_bytes)            \
-  X(accumulator_write_bytes) X(energy_pj)
-
 json point(std::uint64_t count, double rate, const json& transient, const json& harmful) {
   return {{"count", count}, {"rate", rate}, {"transient", transient}, {"harmful", harmful}};
 }
@@ -59,16 +51,17 @@ arith::StageCounts stage_counts_from_json(const json& j) {
 json to_json(const nets::LayerCost& cost) {
   return {
 #define X(field) {#field, cost.field},
-      GUARDBIT_COST_FIELDS(X)
+      GUARDBIT_COST_COUNTERS(X)
 #undef X
-  };
+      {"energy_pj", cost.energy_pj}};
 }
 
 nets::LayerCost cost_from_json(const json& j) {
   nets::LayerCost cost;
 #define X(field) j.at(#field).get_to(cost.field);
-  GUARDBIT_COST_FIELDS(X)
+  GUARDBIT_COST_COUNTERS(X)
 #undef X
+  j.at("energy_pj").get_to(cost.energy_pj);
   return cost;
 }
 

@@ -220,10 +220,15 @@ void check_cost(const Machine& machine, const nets::IntegerNetwork& network, int
   GUARDBIT_SIM_CHECK(cost.dram_write_bytes >= least.write_bytes * images);
   GUARDBIT_SIM_CHECK(cost.array_busy_cycles ==
                      cost.weight_load_cycles + cost.stream_cycles + cost.fill_drain_cycles);
-  GUARDBIT_SIM_CHECK(cost.array_busy_cycles + cost.dram_stall_cycles + cost.vector_stall_cycles +
-                         cost.injected_stall_cycles ==
+  GUARDBIT_SIM_CHECK(cost.array_busy_cycles + cost.bank_conflict_cycles + cost.dram_stall_cycles +
+                         cost.vector_stall_cycles + cost.injected_stall_cycles ==
                      cost.cycles);
   GUARDBIT_SIM_CHECK(cost.vector_busy_cycles <= cost.cycles);
+  // Weights and sums are never moved in vain; of activations, only loaded ones (outputs are all stored).
+  const std::uint64_t outputs = u64(layer.shape.count() * machine.activation_element_bytes()) * images;
+  GUARDBIT_SIM_CHECK(cost.weight_dead_bytes == 0 && cost.accumulator_dead_bytes == 0);
+  GUARDBIT_SIM_CHECK(cost.activation_dead_bytes == 0 ||
+                     cost.activation_dead_bytes + outputs <= cost.activation_write_bytes);
   GUARDBIT_SIM_CHECK(cost.issued_macs ==
                      cost.stream_cycles * u64(machine.array.rows) * u64(machine.array.columns));
 }

@@ -61,7 +61,9 @@ struct Machine {
     std::int64_t activation_bytes = 64 * 1024;
     std::int64_t weight_bytes = 64 * 1024;
     std::int64_t accumulator_bytes = 32 * 1024;
-    int banks = 8;  // of each scratchpad
+    int banks = 8;  // of each scratchpad and of the accumulator memory (sim/bank.hpp)
+    int word = 1;   // consecutive elements of one bank
+    int ports = 0;  // words a bank reads, and writes, per cycle; 0: as many as are asked for
     bool double_buffered = true;
     friend bool operator==(const Scratchpads&, const Scratchpads&) = default;
   };

@@ -35,7 +35,9 @@ constexpr Key kKeys[] = {
     {"scratchpads.activation", "64KiB", "inputs and outputs of a layer's tiles"},
     {"scratchpads.weight", "64KiB", "weights of the coming folds"},
     {"scratchpads.accumulator", "32KiB", "partial sums of a tile"},
-    {"scratchpads.banks", "8", "banks of each scratchpad (1 to 1024); conflicts are not charged"},
+    {"scratchpads.banks", "8", "of each scratchpad and of the accumulator memory (1 to 1024)"},
+    {"scratchpads.word", "1", "consecutive elements of one bank, read or written together (1 to 1024)"},
+    {"scratchpads.ports", "0", "words a bank reads, and writes, per cycle (1 to 1024); 0: no conflicts"},
     {"scratchpads.double_buffered", "true", "halves in turn, so that transfers overlap with the array"},
     {"dram.bytes_per_cycle", "16", "bandwidth of each direction"},
     {"dram.latency_cycles", "64", "of each transfer, before its first byte"},
@@ -164,6 +166,8 @@ Machine read_machine(const nets::Section& section) {
   machine.scratchpads.accumulator_bytes =
       pads.bytes("accumulator", 1, kMaxBytes, machine.scratchpads.accumulator_bytes);
   machine.scratchpads.banks = static_cast<int>(pads.integer("banks", 1, 1024, machine.scratchpads.banks));
+  machine.scratchpads.word = static_cast<int>(pads.integer("word", 1, 1024, machine.scratchpads.word));
+  machine.scratchpads.ports = static_cast<int>(pads.integer("ports", 0, 1024, machine.scratchpads.ports));
   machine.scratchpads.double_buffered = pads.boolean("double_buffered", machine.scratchpads.double_buffered);
   const nets::Section dram = section.section_or_empty("dram");
   machine.dram.bytes_per_cycle = dram.integer("bytes_per_cycle", 1, kMaxCycles, machine.dram.bytes_per_cycle);

@@ -5,6 +5,7 @@
 
 #include "arith/error.hpp"
 #include "sim/check.hpp"
+#include "sim/detail/bank_schedule.hpp"
 #include "sim/systemc/accelerator.hpp"
 
 namespace guardbit::sim {
@@ -78,6 +79,7 @@ void SimulatedEngine::run_image(const std::vector<LayerState>& states, std::int6
                                 const nets::RunOptions& options, std::uint64_t origin,
                                 nets::RunResult& result) const {
   Job job;
+  LiveBytes live;
   job.array = array_;
   job.image = options.first_image + image;
   job.observer = observer_;
@@ -98,6 +100,7 @@ void SimulatedEngine::run_image(const std::vector<LayerState>& states, std::int6
     job.output = output;
     job.accumulators = layer.accumulators.data.empty() ? nullptr : layer.accumulators.data.data() + image * count;
     job.cost = &*layer.cost;
+    job.live = &live;
     job.evidence = &layer.accumulation;
     job.stages = &layer.stages;
     Accelerator::instance().run(job);
@@ -115,6 +118,9 @@ nets::RunResult SimulatedEngine::run(const IntegerNetwork& network,
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const nets::IntegerLayer& layer = network.layers[i];
     states.push_back(prepare_layer(machine_, network, static_cast<int>(i)));
+    if (array_ == ArrayModel::Tile) {
+      states.back().bank_waits = bank_waits(states.back());
+    }
     LayerResult& one = result.layers.emplace_back();
     const nets::Shape& shape = layer.shape;
     one.codes = i == 0 ? input : IntTensor({images, shape.h, shape.w, shape.c});

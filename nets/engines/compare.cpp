@@ -108,7 +108,11 @@ std::vector<std::string> compare_evidence(const IntegerNetwork& network, const R
     for (std::size_t s = 0; s < std::min(a.stages.changed.size(), b.stages.changed.size()); ++s) {
       differences.field(fmt::format("stages.changed[{}]", s), a.stages.changed[s], b.stages.changed[s]);
     }
-    if (a.cost && b.cost) differences.field("cycles", a.cost->cycles, b.cost->cycles);
+    if (a.cost && b.cost) {
+#define X(counter) differences.field("cost." #counter, a.cost->counter, b.cost->counter);
+      GUARDBIT_COST_COUNTERS(X)
+#undef X
+    }
   }
   return out;
 }

@@ -22,6 +22,7 @@ struct LayerCost {
   std::uint64_t weight_load_cycles = 0;
   std::uint64_t fill_drain_cycles = 0;
   std::uint64_t stream_cycles = 0;      // one per row of the streamed operand
+  std::uint64_t bank_conflict_cycles = 0;  // the array stands still in a pass until the banks have served it
   std::uint64_t dram_stall_cycles = 0;    // array idle, waiting for data from or to DRAM
   std::uint64_t vector_stall_cycles = 0;  // array idle, waiting for the vector unit
   std::uint64_t injected_stall_cycles = 0;  // cycles that random stalls, asked for, added; else 0
@@ -33,10 +34,21 @@ struct LayerCost {
   std::uint64_t activation_read_bytes = 0, activation_write_bytes = 0;    // scratchpads
   std::uint64_t weight_read_bytes = 0, weight_write_bytes = 0;
   std::uint64_t accumulator_read_bytes = 0, accumulator_write_bytes = 0;
+  // Written and overwritten or left over without having been read: halo and stride loaded in vain.
+  std::uint64_t activation_dead_bytes = 0, weight_dead_bytes = 0, accumulator_dead_bytes = 0;
   double energy_pj = 0.0;
   void merge(const LayerCost& other);
   friend bool operator==(const LayerCost&, const LayerCost&) = default;
 };
+
+// Every counter above, X(field): what is added, compared and written to JSON, beside energy_pj.
+#define GUARDBIT_COST_COUNTERS(X)                                                                              \
+  X(cycles) X(array_busy_cycles) X(weight_load_cycles) X(fill_drain_cycles) X(stream_cycles)                   \
+  X(bank_conflict_cycles) X(dram_stall_cycles) X(vector_stall_cycles) X(injected_stall_cycles)                  \
+  X(vector_busy_cycles) X(useful_macs)                                                                         \
+  X(padded_macs) X(issued_macs) X(dram_read_bytes) X(dram_write_bytes) X(activation_read_bytes)                \
+  X(activation_write_bytes) X(weight_read_bytes) X(weight_write_bytes) X(accumulator_read_bytes)               \
+  X(accumulator_write_bytes) X(activation_dead_bytes) X(weight_dead_bytes) X(accumulator_dead_bytes)
 
 struct LayerResult {
   IntTensor codes;          // [N, H, W, C]

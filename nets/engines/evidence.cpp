@@ -21,16 +21,9 @@ void append(Tensor<T>& into, Tensor<T>&& other) {
 }  // namespace
 
 void LayerCost::merge(const LayerCost& other) {
-  for (std::uint64_t LayerCost::*field :
-       {&LayerCost::cycles, &LayerCost::array_busy_cycles, &LayerCost::weight_load_cycles,
-        &LayerCost::fill_drain_cycles, &LayerCost::stream_cycles, &LayerCost::dram_stall_cycles,
-        &LayerCost::vector_stall_cycles, &LayerCost::injected_stall_cycles, &LayerCost::vector_busy_cycles,
-        &LayerCost::useful_macs, &LayerCost::padded_macs, &LayerCost::issued_macs, &LayerCost::dram_read_bytes,
-        &LayerCost::dram_write_bytes, &LayerCost::activation_read_bytes, &LayerCost::activation_write_bytes,
-        &LayerCost::weight_read_bytes, &LayerCost::weight_write_bytes, &LayerCost::accumulator_read_bytes,
-        &LayerCost::accumulator_write_bytes}) {
-    this->*field += other.*field;
-  }
+#define X(field) field += other.field;
+  GUARDBIT_COST_COUNTERS(X)
+#undef X
   energy_pj += other.energy_pj;
 }
 

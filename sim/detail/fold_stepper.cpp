@@ -23,7 +23,8 @@ template <class T>
 void FoldStepper<T>::arrange() {
   const Fold& fold = *data_.fold;
   depth_ = fold.k.size();
-  if (data_.state->machine->array.dataflow == Dataflow::InputStationary) {
+  pixels_in_columns_ = data_.state->machine->array.dataflow == Dataflow::InputStationary;
+  if (pixels_in_columns_) {
     used_ = static_cast<int>(fold.m.size());
     time_ = fold.n.size();
     time_step_ = 1;
@@ -104,6 +105,9 @@ void FoldStepper<T>::load_edge() {
   const std::int64_t k = rows_ - 1 - loaded_rows_;
   const bool used = k < depth_;
   grid_.push_weights(used ? staying_.data() + k * used_ : nullptr, used_);
+  for (int c = 0; used && c < used_; ++c) {
+    pixels_in_columns_ ? data_.access.read_activation(c, k) : data_.access.read_weight(k, c);
+  }
   ++loaded_rows_;
 }
 
@@ -114,6 +118,9 @@ void FoldStepper<T>::feed() {
     const std::int64_t t = cycle_ - r;
     const bool valid = t >= 0 && t < time_ && r < depth_;
     grid_.set_x(r, valid ? streamed_[static_cast<std::size_t>(t * depth_ + r)] : 0);
+    if (valid) {
+      pixels_in_columns_ ? data_.access.read_weight(r, t) : data_.access.read_activation(t, r);
+    }
   }
   const bool psum = data_.state->accumulation.psum.has_value();
   for (int c = 0; c < columns_; ++c) {
@@ -123,6 +130,9 @@ void FoldStepper<T>::feed() {
       continue;
     }
     const std::int64_t at = place(t, c), known = data_.sums.first(at);
+    if (!data_.fold->first) {
+      data_.access.read_sum(at);
+    }
     const T first = known == kNoOverflow ? PeGrid<T>::kNoOverflow : static_cast<T>(known);
     grid_.set_top(c, static_cast<T>(data_.sums.value(at)), static_cast<T>(data_.sums.exact(at)), first);
   }
@@ -142,6 +152,10 @@ void FoldStepper<T>::capture() {
       continue;
     }
     const std::int64_t first = grid_.first(c) == PeGrid<T>::kNoOverflow ? kNoOverflow : grid_.first(c);
+    if (psum && !data_.fold->first) {
+      data_.access.read_sum(place(t, c));
+    }
+    data_.access.write_sum(place(t, c));
     if (psum) {
       data_.sums.add(place(t, c), grid_.acc(c), grid_.exact(c), first, fold_index_, folds_);
     } else {

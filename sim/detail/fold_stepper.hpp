@@ -7,6 +7,7 @@
 #include <span>
 
 #include "nets/engines/engine.hpp"
+#include "sim/detail/pass_access.hpp"
 #include "sim/detail/sum_block.hpp"
 
 namespace guardbit::sim {
@@ -18,6 +19,7 @@ struct FoldData {
   std::span<const std::int32_t> activations;  // [m, k]
   std::span<const std::int32_t> weights;      // [k, n]
   SumBlock sums;                              // [m, n]
+  PassAccess access;
 };
 
 template <class T>
@@ -41,6 +43,7 @@ class FoldStepper {
   std::span<const std::int32_t> staying_, streamed_;  // [k, columns used], [time, k]
   std::vector<std::int32_t> transposed_[2];           // what they show where it is not the data as it came
   std::vector<std::int64_t> bubbles_;
+  bool pixels_in_columns_ = false;  // input stationary
   int rows_ = 0, columns_ = 0, used_ = 0;
   std::int64_t time_ = 0, depth_ = 0;  // operands streamed, reduction indices
   std::int64_t time_step_ = 0, column_step_ = 0;

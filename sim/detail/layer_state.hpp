@@ -44,6 +44,8 @@ struct LayerState {
   std::int64_t magnitude = 0;         // no exact running sum, bias included, exceeds it
   std::int64_t group_magnitude = 0;   // no exact sum without bias exceeds it
 
+  std::vector<std::int64_t> bank_waits;  // of each command, for the engine that does not play the array; may be empty
+
   std::unique_ptr<arith::Requantizer> requantizer;  // of `stages`
   std::vector<InputStages> rescale;                 // add and concat: one per input
 };

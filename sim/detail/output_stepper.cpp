@@ -61,11 +61,17 @@ bool OutputStepper<T>::stream_edge() {
     const std::int64_t k = cycle_ - r;
     const bool valid = k >= 0 && k < depth_;
     x_[static_cast<std::size_t>(r)] = valid ? data_.activations[static_cast<std::size_t>(r * depth_ + k)] : 0;
+    if (valid) {
+      data_.access.read_activation(r, k);
+    }
   }
   for (std::int64_t c = 0; c < fold.n.size(); ++c) {
     const std::int64_t k = cycle_ - c;
     const bool valid = k >= 0 && k < depth_;
     w_[static_cast<std::size_t>(c)] = valid ? data_.weights[static_cast<std::size_t>(k * fold.n.size() + c)] : 0;
+    if (valid) {
+      data_.access.read_weight(k, c);
+    }
   }
   issued_ += grid_.step(x_, w_);
   ++cycle_;
@@ -82,6 +88,7 @@ void OutputStepper<T>::drain_edge() {
   for (int c = 0; row < data_.sums.pixels() && c < data_.sums.channels(); ++c) {
     const OutputSum sum = grid_.bottom(c);
     const std::int64_t at = row * data_.sums.channels() + c;
+    data_.access.write_sum(at);
     arith::AccumulationEvidence& evidence = data_.sums.evidence();
     if (data_.state->accumulation.psum) {
       evidence.psum.count += sum.overflows;

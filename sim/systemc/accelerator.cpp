@@ -56,6 +56,7 @@ void Accelerator::run(const Job& job) {
   if (job.observer != nullptr) {
     job.observer->end_layer(job.image, job.state->program, now_in_cycles() - job.origin);
   }
+  job.live->finish(machine, *job.cost);
   account(job);
 }
 

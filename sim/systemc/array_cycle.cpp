@@ -23,6 +23,8 @@ std::int64_t ArrayCycle::begin(const Command& command) {
   const LayerState& state = *job().state;
   const std::int64_t sums = fold.m.size() * fold.n.size();
   gather(state, fold, activations_.all(), operands_);
+  banks_ = BankClock(state.machine->scratchpads);
+  gather_addresses(state, fold, addresses_);
   const FoldData data{.state = &state,
                       .fold = &fold,
                       .activations = operands_,
@@ -30,7 +32,8 @@ std::int64_t ArrayCycle::begin(const Command& command) {
                       .sums = SumBlock(state, fold, accumulators_.values(fold.accumulators, sums),
                                        accumulators_.exact(fold.accumulators, sums),
                                        accumulators_.first(fold.accumulators, sums), job().first_output(fold),
-                                       *job().evidence)};
+                                       *job().evidence),
+                      .access = {&fold, &banks_, job().live, addresses_}};
   const bool in_pes = state.machine->array.dataflow == Dataflow::OutputStationary;
   if (registers_fit_32_bits(state, fold)) {
     stepper_ = in_pes ? Stepper(&output_32_) : Stepper(&fold_32_);
@@ -43,9 +46,15 @@ std::int64_t ArrayCycle::begin(const Command& command) {
 
 std::int64_t ArrayCycle::advance(const Command& command) {
   nets::LayerCost& cost = *job().cost;
-  if (!std::visit([&](auto* stepper) { return stepper->edge(cost); }, stepper_)) {
-    return 1;
+  if (!ended_) {
+    ended_ = std::visit([&](auto* stepper) { return stepper->edge(cost); }, stepper_);
+    const std::int64_t waits = banks_.end_cycle();
+    cost.bank_conflict_cycles += static_cast<std::uint64_t>(waits);
+    if (const std::int64_t more = waits + (ended_ ? 0 : 1); more > 0) {
+      return more;
+    }
   }
+  ended_ = false;
   if (job().observer != nullptr) {
     observe(std::get<Fold>(command.operation));
   }

@@ -26,6 +26,9 @@ class ArrayCycle : public UnitModule {
   Scratchpad& activations_;
   Scratchpad& weights_;
   AccumulatorMemory& accumulators_;
+  BankClock banks_;
+  std::vector<std::int64_t> addresses_;  // of operands_
+  bool ended_ = false;                   // the last edge is over, but not what it waits for
   std::vector<std::int32_t> operands_;  // [m, k]
   FoldStepper<std::int32_t> fold_32_;
   FoldStepper<std::int64_t> fold_64_;

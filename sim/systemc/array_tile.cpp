@@ -27,13 +27,18 @@ std::int64_t ArrayTile::begin(const Command& command) {
   const auto& fold = std::get<Fold>(command.operation);
   const Machine::Array& array = job().state->machine->array;
   compute(fold);
+  touch(*job().live, *job().state, fold);
   nets::LayerCost& cost = *job().cost;
+  const LayerProgram& program = job().state->program;
+  const auto& all = job().state->bank_waits;
+  const std::int64_t waits = all.empty() ? 0 : all[static_cast<std::size_t>(&command - program.commands.data())];
+  cost.bank_conflict_cycles += static_cast<std::uint64_t>(waits);
   const FoldCycles cycles = fold_cycles(array, fold);
   cost.array_busy_cycles += static_cast<std::uint64_t>(cycles.total());
   cost.weight_load_cycles += static_cast<std::uint64_t>(cycles.load);
   cost.stream_cycles += static_cast<std::uint64_t>(cycles.stream);
   cost.fill_drain_cycles += static_cast<std::uint64_t>(cycles.fill_drain);
-  return cycles.total();
+  return cycles.total() + waits;
 }
 
 // The running sums of a block of outputs, from its first pass to its last.

@@ -29,6 +29,7 @@ std::int64_t Dma::begin(const Command& command) {
         }
       },
       command.operation);
+  touch(*job().live, *job().state, command.operation);
   return command_cycles(*job().state->machine, command.operation);
 }
 

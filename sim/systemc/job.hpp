@@ -7,6 +7,7 @@
 #include "nets/engines/engine.hpp"
 #include "sim/cost.hpp"
 #include "sim/detail/layer_state.hpp"
+#include "sim/live_bytes.hpp"
 #include "sim/observer.hpp"
 #include "sim/stall.hpp"
 
@@ -24,6 +25,7 @@ struct Job {
   std::int32_t* output = nullptr;           // DRAM: [P, Q, K] of this layer
   std::int64_t* accumulators = nullptr;     // [P, Q, K] when they are kept
   nets::LayerCost* cost = nullptr;
+  LiveBytes* live = nullptr;
   arith::AccumulationEvidence* evidence = nullptr;
   arith::StageCounts* stages = nullptr;
   Observer* observer = nullptr;

@@ -68,6 +68,11 @@ std::int64_t PeArray::begin(const Command& command) {
   const auto& fold = std::get<Fold>(command.operation);
   const std::int64_t sums = fold.m.size() * fold.n.size();
   gather(*job().state, fold, activations_.all(), operands_);
+  gather_addresses(*job().state, fold, addresses_);
+  for (std::size_t parity = 0; parity < 2; ++parity) {
+    banks_[parity] = BankClock(job().state->machine->scratchpads);
+    pass_.access[parity] = {&fold, &banks_[parity], job().live, addresses_};
+  }
   sums_.begin(*job().state, fold,
               {.sum = accumulators_.values(fold.accumulators, sums),
                .exact = accumulators_.exact(fold.accumulators, sums),
@@ -151,13 +156,16 @@ void PeArray::edge() {
 
 void PeArray::settle() {
   complete_ = cycles_ > 0 && change_phase();
+  // The accesses of the edge that is over; those of the next are under way.
+  const std::int64_t waits = cycles_ > 0 ? banks_[static_cast<std::size_t>((cycles_ - 1) % 2)].end_cycle() : 0;
+  job().cost->bank_conflict_cycles += static_cast<std::uint64_t>(waits);
   if (job().observer != nullptr && job().observer->wants_array_state()) {
     observe_cycle();
   }
   if (complete_) {
-    resume();
+    resume(waits);
   } else {
-    clock_.notify(cycles_to_time(with_stalls(1)));
+    clock_.notify(cycles_to_time(with_stalls(1 + waits)));
   }
 }
 

@@ -5,6 +5,7 @@
 // The grid is built once, kMaxPeSide x kMaxPeSide. A machine uses its upper left part; the other PEs do not run.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -59,6 +60,8 @@ class PeArray : public UnitModule {
   std::vector<std::unique_ptr<PeCell>> cells_;
 
   std::vector<std::int32_t> operands_;         // [m, k]
+  std::vector<std::int64_t> addresses_;        // of operands_
+  std::array<BankClock, 2> banks_;             // of even and odd edges
   std::int64_t cycles_ = 0, load_cycles_ = 0;  // edges of the pass so far, and those that loaded
   PePhase next_phase_ = PePhase::Load;         // of the next edge
   bool drains_ = false;

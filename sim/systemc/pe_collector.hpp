@@ -24,6 +24,7 @@ class PeCollector : public sc_core::sc_module {
 
  private:
   void step();
+  void take(std::int64_t m, std::int64_t n, const PartialSum& sum);
   void take_moving_sums();
   void take_drained_row();
 
@@ -32,6 +33,7 @@ class PeCollector : public sc_core::sc_module {
   PeSums& memory_;
   std::vector<const SumIn*> bottom_;
   std::vector<std::int64_t> taken_;  // sums of each column
+  std::int64_t edge_ = 0;            // edges of the pass so far
 };
 
 }  // namespace guardbit::sim

@@ -48,6 +48,7 @@ class PeNorthFeeder : public PeFeeder {
 
  private:
   void present(std::int64_t position) override;
+  void read(std::int64_t position, int column, std::int64_t index) const;
   const PeSums& memory_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "sim/detail/pass_access.hpp"
 #include "sim/systemc/pe_arithmetic.hpp"
 #include "sim/systemc/pe_wires.hpp"
 
@@ -38,6 +39,9 @@ struct PePass {
   int step = 1;                    // products of one adder-tree group; at least 1
   std::int64_t reduction = 0;      // sums stay: products of the whole reduction
   std::int64_t narrowing = 0;      // index of the first narrowing of this reduction (sums stay) or pass (sums move)
+  // Accesses of even and of odd edges: what an edge finds on the wires was read one edge before.
+  std::array<PassAccess, 2> access;
+  [[nodiscard]] const PassAccess& access_of(std::int64_t edge) const { return access[static_cast<std::size_t>(edge % 2)]; }
   std::array<PartialSum, kMaxPeSide> start;  // sums stay: what a column's sums start from
 };
 

@@ -55,9 +55,9 @@ void PeSums::start() {
       const PeRegisterRules::Result narrowed = memory_rules_.narrow(bias);
       evidence_->accumulator.count += narrowed.overflowed ? 1 : 0;
       evidence_->exact.include(bias);
-      memory_.sum[at(m, n)] = narrowed.value;
-      memory_.exact[at(m, n)] = bias;
-      memory_.first[at(m, n)] = narrowed.overflowed ? 0 : kNoOverflow;
+      memory_.sum[index(m, n)] = narrowed.value;
+      memory_.exact[index(m, n)] = bias;
+      memory_.first[index(m, n)] = narrowed.overflowed ? 0 : kNoOverflow;
     }
   }
 }
@@ -66,7 +66,7 @@ PartialSum PeSums::entering(std::int64_t m, std::int64_t n) const {
   if (!in_array() || !has(m, n)) {
     return {.first = kNoOverflow};
   }
-  return {.sum = memory_.sum[at(m, n)], .exact = memory_.exact[at(m, n)], .first = memory_.first[at(m, n)]};
+  return {.sum = memory_.sum[index(m, n)], .exact = memory_.exact[index(m, n)], .first = memory_.first[index(m, n)]};
 }
 
 void PeSums::take(std::int64_t m, std::int64_t n, const PartialSum& sum) {
@@ -74,12 +74,12 @@ void PeSums::take(std::int64_t m, std::int64_t n, const PartialSum& sum) {
     return;
   }
   if (!in_array()) {
-    add(at(m, n), output(m, n), sum);
+    add(index(m, n), output(m, n), sum);
     return;
   }
-  memory_.sum[at(m, n)] = sum.sum;
-  memory_.exact[at(m, n)] = sum.exact;
-  memory_.first[at(m, n)] = sum.first;
+  memory_.sum[index(m, n)] = sum.sum;
+  memory_.exact[index(m, n)] = sum.exact;
+  memory_.first[index(m, n)] = sum.first;
 }
 
 // The partial sum of a fold, complete: its own evidence, and the accumulator memory's addition.
@@ -102,7 +102,7 @@ void PeSums::finish() {
   }
   for (std::int64_t m = 0; m < pixels_; ++m) {
     for (std::int64_t n = 0; n < channels_; ++n) {
-      const std::size_t i = at(m, n);
+      const std::size_t i = index(m, n);
       evidence_->accumulator.merge(counts_of(memory_.sum[i], memory_.exact[i], memory_.first[i], output(m, n)));
     }
   }

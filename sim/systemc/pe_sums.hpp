@@ -27,6 +27,9 @@ class PeSums {
   // Evidence of the outputs that are complete now.
   void finish();
 
+  // Has the pass this output, and where does its sum stand?
+  [[nodiscard]] bool has(std::int64_t m, std::int64_t n) const { return m < pixels_ && n < channels_; }
+  [[nodiscard]] std::int64_t at(std::int64_t m, std::int64_t n) const { return m * channels_ + n; }
   [[nodiscard]] bool in_array() const { return fold_partial_sums_ == 0; }  // the running sum itself is in the array
   [[nodiscard]] std::int64_t fold_index() const { return fold_index_; }
   [[nodiscard]] const PeRegisterRules& rules() const { return memory_rules_; }
@@ -34,10 +37,7 @@ class PeSums {
  private:
   void start();
   void add(std::size_t at, std::int64_t output, const PartialSum& sum);
-  [[nodiscard]] bool has(std::int64_t m, std::int64_t n) const { return m < pixels_ && n < channels_; }
-  [[nodiscard]] std::size_t at(std::int64_t m, std::int64_t n) const {
-    return static_cast<std::size_t>(m * channels_ + n);
-  }
+  [[nodiscard]] std::size_t index(std::int64_t m, std::int64_t n) const { return static_cast<std::size_t>(at(m, n)); }
   [[nodiscard]] std::int64_t output(std::int64_t m, std::int64_t n) const;
 
   const LayerState* state_ = nullptr;

@@ -57,7 +57,14 @@ class UnitModule : public sc_core::sc_module {
   virtual std::int64_t begin(const Command& command) = 0;
   // Called when those cycles are over: more cycles to go, or 0 when the command has ended.
   virtual std::int64_t advance(const Command& /*command*/) { return 0; }
-  void resume() { resume_.notify(sc_core::SC_ZERO_TIME); }
+  // After so many more cycles of the command.
+  void resume(std::int64_t cycles) {
+    if (cycles == 0) {
+      resume_.notify(sc_core::SC_ZERO_TIME);
+    } else {
+      resume_.notify(cycles_to_time(with_stalls(cycles)));
+    }
+  }
   // Time for the next `cycles` cycles of the command, stalls included.
   [[nodiscard]] std::int64_t with_stalls(std::int64_t cycles) {
     const std::int64_t frozen = job_->stalls.before(index_, cycle_, cycles);

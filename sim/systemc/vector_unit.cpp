@@ -14,6 +14,7 @@ std::int64_t VectorUnit::begin(const Command& command) {
     const auto out = activations_.at(work.address, work.outputs.count());
     compute_elementwise(*job().state, work, activations_.all(), out, *job().stages);
   }
+  touch(*job().live, *job().state, command.operation);
   return command_cycles(*job().state->machine, command.operation);
 }
 

@@ -55,7 +55,8 @@ TEST(Machine, EveryValueIsRead) {
       "  mapping: {loop_order: reduction_outer}\n"
       "  numerics: {activation: uint8, weight: int4, accumulator: {format: 'int<20,SAT>', step: 4},\n"
       "             narrow_accumulator: false, psum: {format: 'int<14,WRAP>', step: 2}, output: pow2}\n"
-      "  scratchpads: {activation: 1KiB, weight: 2KiB, accumulator: 3KiB, banks: 2, double_buffered: false}\n"
+      "  scratchpads: {activation: 1KiB, weight: 2KiB, accumulator: 3KiB, banks: 2, word: 3, ports: 4,\n"
+      "                double_buffered: false}\n"
       "  dram: {bytes_per_cycle: 7, latency_cycles: 9}\n"
       "  vector_unit: {lanes: 11}\n"
       "  clock_ns: 2.5\n"
@@ -68,7 +69,7 @@ TEST(Machine, EveryValueIsRead) {
   expected.numerics.accumulator = {arith::parse_format("int<20,SAT>"), 4};
   expected.numerics.psum = {arith::parse_format("int<14,WRAP>"), 2};
   expected.numerics.output = "pow2";
-  expected.scratchpads = {1024, 2048, 3072, 2, false};
+  expected.scratchpads = {1024, 2048, 3072, 2, 3, 4, false};
   expected.dram = {7, 9};
   expected.vector_unit.lanes = 11;
   expected.clock_ns = 2.5;
@@ -117,6 +118,8 @@ TEST(Machine, EachBadValueIsOneLine) {
        "and int4 (or machine.numerics.narrow_accumulator=true)"},
       {"  numerics: {weight: int17}\n",
        "m.yaml:2: machine.numerics.weight: found int17, allowed an integer format of 1 to 16 bits, for example int8"},
+      {"  scratchpads: {ports: 2000}\n", "m.yaml:2: machine.scratchpads.ports: found 2000, allowed 0 to 1024"},
+      {"  scratchpads: {word: 0}\n", "m.yaml:2: machine.scratchpads.word: found 0, allowed 1 to 1024"},
       {"  scratchpads: {weight: 0}\n", "m.yaml:2: machine.scratchpads.weight: found 0, allowed 1 to 1073741824 bytes"},
   };
   for (const auto& [yaml, expected] : cases) {

@@ -96,6 +96,11 @@ Machine random_machine(std::uint64_t seed, const nets::IntegerNetwork& network) 
   machine.dram.bytes_per_cycle = random.in(1, 16);
   machine.dram.latency_cycles = random.in(0, 20);
   machine.vector_unit.lanes = static_cast<int>(random.in(1, 8));
+  if (random.chance(60)) {
+    machine.scratchpads.banks = static_cast<int>(random.in(1, 9));
+    machine.scratchpads.word = static_cast<int>(random.in(1, 5));
+    machine.scratchpads.ports = static_cast<int>(random.in(1, 3));
+  }
   shrink_scratchpads(machine, network);
   Machine::Scratchpads& pads = machine.scratchpads;
   const std::int64_t factor = std::array{1, 1, 2, 5, 1000}[static_cast<std::size_t>(random.in(0, 4))];
