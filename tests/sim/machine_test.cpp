@@ -82,9 +82,12 @@ TEST(Machine, CommittedConfigurationsAreValid) {
   for (const char* name : {"edge16", "cloud128", "mcu8", "vision8"}) {
     SCOPED_TRACE(name);
     const nets::Section root(nets::load_yaml(std::string("sim/configs/") + name + ".yaml"));
-    const Machine machine = read_machine(root.section("machine"));
+    Machine machine = read_machine(root.section("machine"));
     EXPECT_NO_THROW(root.done());
     EXPECT_NO_THROW((void)map_network(machine, cifarnet.network()));
+    EXPECT_EQ(machine.scratchpads.ports, 1) << "the reference machines have real banks";
+    machine.scratchpads.ports = Machine{}.scratchpads.ports;
+    machine.scratchpads.banks = Machine{}.scratchpads.banks;
     EXPECT_EQ(machine == Machine{}, std::string(name) == "edge16");
   }
 }

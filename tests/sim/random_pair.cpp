@@ -99,6 +99,8 @@ void compare_engines(std::uint64_t seed, Seen& seen) {
     seen.overflows[dataflow] += layer.accumulation.accumulator.outputs;
     seen.psum_overflows[dataflow] += layer.accumulation.psum.outputs;
     seen.stalls += layer.cost->dram_stall_cycles;
+    seen.conflicts[dataflow] += layer.cost->bank_conflict_cycles;
+    seen.dead[dataflow] += layer.cost->activation_dead_bytes;
     seen.padded += layer.cost->padded_macs;
   }
   for (const sim::LayerProgram& program : sim::map_network(machine, random.network)) {

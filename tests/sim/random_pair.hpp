@@ -11,6 +11,7 @@ struct Seen {
   std::uint64_t pairs = 0, psum_pairs = 0, outer_pairs = 0;
   std::array<std::uint64_t, 3> overflows{}, psum_overflows{};  // outputs, per dataflow
   std::uint64_t stalls = 0, padded = 0, tiles = 0;
+  std::array<std::uint64_t, 3> conflicts{}, dead{};  // cycles waited for banks, bytes moved in vain, per dataflow
   std::uint64_t spills = 0;          // commands
   std::uint64_t waiting_sums = 0;    // reduction_outer without spills, more than one tile
   std::uint64_t cut_reductions = 0;  // output stationary passes that do not drain

@@ -24,6 +24,8 @@ void expect_variety(const Seen& seen) {
   for (std::size_t dataflow = 0; dataflow < 3; ++dataflow) {
     EXPECT_GT(seen.overflows[dataflow], seen.pairs);
     EXPECT_GT(seen.psum_overflows[dataflow], seen.pairs);
+    EXPECT_GT(seen.conflicts[dataflow], seen.pairs);
+    EXPECT_GT(seen.dead[dataflow], seen.pairs);
   }
   EXPECT_GT(seen.psum_pairs, seen.pairs / 4);
   EXPECT_GT(seen.outer_pairs, seen.pairs / 8);

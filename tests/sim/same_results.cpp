@@ -26,8 +26,10 @@ void expect_same_cost(const nets::IntegerNetwork& network, const RunResult& expe
   for (std::size_t i = 0; i < expected.layers.size(); ++i) {
     SCOPED_TRACE(network.layers[i].name);
     ASSERT_TRUE(expected.layers[i].cost && actual.layers[i].cost);
-    EXPECT_EQ(expected.layers[i].cost->cycles, actual.layers[i].cost->cycles);
     EXPECT_TRUE(*expected.layers[i].cost == *actual.layers[i].cost);
+  }
+  for (const std::string& line : nets::compare_evidence(network, expected, actual)) {
+    ADD_FAILURE() << line;
   }
 }
 
