@@ -1,6 +1,7 @@
 // Counting of overflows in the block path of gemm().
 #include "arith/detail/block_counts.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace guardbit::arith::detail {
@@ -37,10 +38,34 @@ void BlockCounts::settle_row(const ColumnBlock& block, std::int64_t row, const s
     out[c] = value[c];
   }
   add(changed, outputs, harmful);
+  first_of_row(block, row, overflows, outputs);
+}
+
+void BlockCounts::first_of_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* overflows,
+                               std::int32_t outputs) {
   if (outputs == 0 || found()) return;
-  for (int c = 0; c < cols; ++c) {
-    if (overflows[c] != 0) return candidate(row, block.first_col + c);
+  int c = 0;
+  while (overflows[c] == 0) ++c;
+  candidate(row, block.first_col + c);
+}
+
+bool BlockCounts::settles_by_loss(const std::int32_t* overflows, const std::int32_t* losses) {
+  std::int32_t open = 0;
+  for (int c = 0; c < kNr; ++c) open |= (overflows[c] != 0 ? 1 : 0) & ((losses[c] & 0xFFFF) == 0 ? 1 : 0);
+  return open == 0;
+}
+
+void BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums,
+                                  const std::int32_t* overflows, std::int32_t* out) {
+  std::int32_t changed = 0;
+  std::int32_t outputs = 0;
+  for (int c = 0; c < kNr; ++c) {
+    changed += overflows[c];
+    outputs += overflows[c] != 0 ? 1 : 0;
   }
+  std::copy_n(sums, block.cols, out);
+  add(changed, outputs, outputs);
+  first_of_row(block, row, overflows, outputs);
 }
 
 void BlockCounts::settle_column(const ColumnBlock& block, int column, std::int64_t first, std::int64_t count,

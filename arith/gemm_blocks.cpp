@@ -128,10 +128,12 @@ class BlockWorker {
 
   // The plain product where lanes do not replace it, and a note of what lanes must replace. False: without the guard.
   bool guard(const ColumnBlock& block, std::uint32_t open) {
+    have_product_ = true;
     const auto count = static_cast<std::int32_t>(left_.count());
     if (!p_.use_guard || !p_.watchable || pause_ > 0) {
       pause_ -= count;
-      if (!p_.keeps_exact()) product(block);
+      have_product_ = !p_.keeps_exact() && (!p_.tells_loss() || !FailureList::whole(block, block.used));
+      if (have_product_) product(block);
       failures_.add(block, 0, count, block.used);
       return false;
     }
@@ -197,15 +199,24 @@ class BlockWorker {
     const auto rows = failures_.whole_rows();
     if (!rows.empty()) {
       redo_.rows(block, rows, LaneRedo::What::Overflows);
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        const std::int64_t row = rows[i];
-        counts_.settle_row(block, row, redo_.sums() + i * kNr, redo_.counts() + i * kNr, view_ + row * stride_);
-      }
+      for (std::size_t i = 0; i < rows.size(); ++i) settle_row(block, rows[i], i * kNr);
     }
     in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
       counts_.settle_column(block, column, failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
                             view_ + failure.first * stride_ + column, stride_);
     });
+  }
+
+  // A whole row: by its plain product, or without that where losses tell enough. Its results are at `at`.
+  void settle_row(const ColumnBlock& block, std::int64_t row, std::size_t at) {
+    std::int32_t* out = view_ + row * stride_;
+    if (!have_product_ && !p_.keeps_exact()) {
+      if (BlockCounts::settles_by_loss(redo_.counts() + at, redo_.losses() + at)) {
+        return counts_.settle_lost_row(block, row, redo_.sums() + at, redo_.counts() + at, out);
+      }
+      p_.kernels->panel(panel(block, {row, 1, left_.row(row), 0}));
+    }
+    counts_.settle_row(block, row, redo_.sums() + at, redo_.counts() + at, out);
   }
 
   // Lanes along the rows; calls visit(failure, column, where its results begin).
@@ -358,6 +369,7 @@ class BlockWorker {
   std::vector<float> norms_;            // [segments]
   int hopeless_blocks_ = 0;
   std::int64_t pause_ = 0;  // rows
+  bool have_product_ = true;  // of this block of columns
 };
 
 }  // namespace

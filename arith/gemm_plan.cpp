@@ -19,8 +19,8 @@ constexpr std::int64_t kBound32 = INT32_MAX;
 // would split a pair of products).
 bool shape_groups(GemmPlan& plan) {
   const std::int64_t depth = std::max<std::int64_t>(plan.weights.depth, 1);
-  // 16 bits are seldom proven: longer chunks, fewer calls.
-  const std::int64_t aim = plan.accumulation.accumulator.format.width == 16 ? 2 * kChunk : kChunk;
+  // Calls of the 16-bit lanes cost more to begin and end.
+  const std::int64_t aim = plan.accumulation.accumulator.format.width == 16 ? 9 * kChunk : kChunk;
   std::int64_t fold = plan.accumulation.fold;
   std::int64_t step = plan.accumulation.accumulator.step;
   if (fold == 0 || fold >= depth) fold = depth;

@@ -105,6 +105,7 @@ void lanes16(const SingleBlock& in) {
         const std::int32_t fitted = in.overflow == Overflow::WRAP ? static_cast<std::int16_t>(value & 0xFFFF)
                                     : std::clamp(value, in.overflow == Overflow::SAT ? -32768 : -32767, 32767);
         in.count[r * kNr + c] += fitted != value ? 1 : 0;
+        in.loss[r * kNr + c] = add(in.loss[r * kNr + c], value - fitted);
         value = fitted;
       }
       in.acc[r * kNr + c] = value;

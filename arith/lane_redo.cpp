@@ -18,7 +18,7 @@ void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char
 void LaneRedo::resize(std::size_t rows) {
   right_.resize(static_cast<std::size_t>(plan_.chunk + 4) * kNr);
   if (sums_.size() >= rows * kNr) return;
-  for (LineVector<std::int32_t>* results : {&sums_, &counts_, &most_}) results->resize(rows * kNr);
+  for (LineVector<std::int32_t>* results : {&sums_, &counts_, &most_, &losses_}) results->resize(rows * kNr);
 }
 
 void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what) {
@@ -27,7 +27,8 @@ void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::si
   const AccumulatorSpec& spec = plan_.accumulation.accumulator;
   const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
   if (plan_.use_lanes16) {
-    SingleBlock in{{}, right_.data(), rows, depth, step, spec.format.overflow, sums, counts};
+    SingleBlock in{{}, right_.data(), rows, depth, step, spec.format.overflow, sums, counts,
+                   &losses_[at * kNr]};
     std::copy_n(lhs, rows, in.lhs);
     plan_.kernels->lanes16(in);
     return;
@@ -86,6 +87,7 @@ void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows
     std::copy_n(ranges ? block.exact : block.lane_value, kNr, &sums_[i * kNr]);
     std::copy_n(ranges ? block.exact : block.lane_count, kNr, &counts_[i * kNr]);
     std::copy_n(block.exact, kNr, &most_[i * kNr]);
+    for (int c = 0; c < kNr; ++c) losses_[i * kNr + static_cast<std::size_t>(c)] = block.lost_at_start(c);
   }
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
     expand(block, chunk);

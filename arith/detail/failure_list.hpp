@@ -27,8 +27,13 @@ class FailureList {
   }
   [[nodiscard]] bool empty() const { return whole_rows_.empty() && failures_.empty(); }
 
+  // Whether lanes compute whole rows when some columns fail.
+  [[nodiscard]] static bool whole(const ColumnBlock& block, std::uint32_t columns) {
+    return block.cols > kNarrowBlock && std::popcount(columns) > kFewColumns;
+  }
+
   void add(const ColumnBlock& block, std::int32_t first, std::int32_t rows, std::uint32_t columns) {
-    if (block.cols > kNarrowBlock && std::popcount(columns) > kFewColumns) {
+    if (whole(block, columns)) {
       for (std::int32_t r = first; r < first + rows; ++r) whole_rows_.push_back(r);
     } else if (!failures_.empty() && failures_.back().columns == columns &&
                failures_.back().first + failures_.back().rows == first) {

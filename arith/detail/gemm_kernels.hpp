@@ -90,6 +90,7 @@ struct SingleBlock {
   Overflow overflow;  // SAT, SAT_SYM or WRAP, of int16
   std::int32_t* acc;
   std::int32_t* count;
+  std::int32_t* loss;  // [rows][kNr], += exact sum - narrowed sum, modulo 2^16
 };
 
 // What a row's bytes become: dwords of 16-bit values.

@@ -32,6 +32,11 @@ struct ColumnBlock {
   alignas(64) std::int32_t lane_value[kNr] = {};
   alignas(64) std::int32_t lane_count[kNr] = {};
   alignas(64) std::int32_t plain[kNr] = {};
+
+  // exact - value, modulo 2^32
+  [[nodiscard]] std::int32_t lost_at_start(int c) const {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(exact[c]) - static_cast<std::uint32_t>(value[c]));
+  }
 };
 
 // The block path: 8-bit operands, sums that fit 32 bits, and groups that lanes can follow.
@@ -71,6 +76,10 @@ struct GemmPlan {
   [[nodiscard]] std::int64_t chunks() const { return (weights.depth + chunk - 1) / chunk; }
   // The running sums of lanes are exact sums (and wrapped at the end), not values.
   [[nodiscard]] bool keeps_exact() const { return !use_lanes16 && fit == LaneFit::Toggle; }
+  // Lanes tell by how much values and exact sums differ, modulo 2^16; wrapped sums differ by multiples of that.
+  [[nodiscard]] bool tells_loss() const {
+    return use_lanes16 && accumulation.accumulator.format.overflow != Overflow::WRAP;
+  }
   [[nodiscard]] std::uint32_t mask() const {
     const int width = accumulation.accumulator.format.width;
     return width >= 32 ? ~0U : static_cast<std::uint32_t>((std::uint64_t{1} << width) - 1);

@@ -27,6 +27,8 @@ class LaneRedo {
   [[nodiscard]] const std::int32_t* counts() const { return counts_.data(); }
   [[nodiscard]] const std::int32_t* least() const { return counts_.data(); }
   [[nodiscard]] const std::int32_t* most() const { return most_.data(); }
+  // Of rows(), where GemmPlan::tells_loss: exact sums - values, modulo 2^16.
+  [[nodiscard]] const std::int32_t* losses() const { return losses_.data(); }
 
  private:
   [[nodiscard]] std::int64_t end_of(std::int64_t chunk) const {
@@ -46,7 +48,7 @@ class LaneRedo {
   const LeftRows& left_;
   std::int64_t most_rows_;
   LeftForm form_;
-  LineVector<std::int32_t> sums_, counts_, most_;  // of ranges the least are in counts_
+  LineVector<std::int32_t> sums_, counts_, most_, losses_;  // of ranges the least are in counts_
   LineVector<std::int16_t> right_;                 // of one chunk: [k][kNr], or [pair][kNr][2]
   LineVector<std::uint32_t> left_words_;           // [most rows][chunks][words], made when needed
   std::vector<char> have_left_;                    // [most rows][chunks]
