@@ -13,14 +13,44 @@ namespace guardbit::arith::testing {
 inline constexpr GemmPath kPaths[] = {GemmPath::Auto,    GemmPath::Proven,  GemmPath::Guarded,
                                GemmPath::Lanes16, GemmPath::Lanes32, GemmPath::General};
 inline constexpr GemmIsa kIsas[] = {GemmIsa::Scalar, GemmIsa::Avx2, GemmIsa::Avx512};
-inline constexpr const char* kPathNames[] = {"auto", "proven", "guarded", "lanes16", "lanes32", "general"};
-inline constexpr const char* kIsaNames[] = {"scalar", "avx2", "avx512"};
+
+// Without a default: a path or instruction set that is new must come here, and into the lists above, to compile.
+constexpr const char* name_of(GemmPath path) {
+  switch (path) {
+    case GemmPath::Auto: return "auto";
+    case GemmPath::Proven: return "proven";
+    case GemmPath::Guarded: return "guarded";
+    case GemmPath::Lanes16: return "lanes16";
+    case GemmPath::Lanes32: return "lanes32";
+    case GemmPath::General: return "general";
+  }
+  return "";
+}
+constexpr const char* name_of(GemmIsa isa) {
+  switch (isa) {
+    case GemmIsa::Scalar: return "scalar";
+    case GemmIsa::Avx2: return "avx2";
+    case GemmIsa::Avx512: return "avx512";
+  }
+  return "";
+}
 
 struct Tally {
   std::map<std::string, std::uint64_t> outputs;  // compared, per path and instruction set
   std::uint64_t distinct = 0, overflowed = 0, transient = 0, differences = 0;
   GemmWork work;
+
+  [[nodiscard]] std::uint64_t of(const std::string& name) const {
+    const auto at = outputs.find(name);
+    return at == outputs.end() ? 0 : at->second;
+  }
 };
+
+inline void print(const Tally& tally) {
+  for (const auto& [name, count] : tally.outputs) std::cout << name << ": " << count << " outputs\n";
+  std::cout << tally.distinct << " distinct outputs, " << tally.overflowed << " overflow, " << tally.transient
+            << " of them transient; " << tally.differences << " differences\n";
+}
 
 inline void compare(const GemmProblem& p, const GemmResult& expected, Tally& tally) {
   const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
@@ -34,7 +64,7 @@ inline void compare(const GemmProblem& p, const GemmResult& expected, Tally& tal
       const int threads = 1 + static_cast<int>((tally.distinct + static_cast<std::uint64_t>(path)) % 3);
       GemmWork work;
       const GemmResult found = run_gemm(p, weights, {.path = path, .isa = isa, .threads = threads}, &work);
-      const std::string name = std::string(kPathNames[static_cast<int>(path)]) + " " + kIsaNames[static_cast<int>(isa)];
+      const std::string name = std::string(name_of(path)) + " " + name_of(isa);
       tally.outputs[name] += expected.counts.total;
       tally.work.merge(work);
       const auto macs = static_cast<std::uint64_t>(p.rows * p.cols * p.depth);
@@ -60,9 +90,7 @@ inline void compare_random(std::uint64_t seed, std::uint64_t outputs, Tally& tal
     compare(p, gemm_oracle(p), tally);
     if (::testing::Test::HasFatalFailure()) return;
   }
-  for (const auto& [name, count] : tally.outputs) std::cout << name << ": " << count << " outputs\n";
-  std::cout << tally.distinct << " distinct outputs, " << tally.overflowed << " overflow, " << tally.transient
-            << " of them transient; " << tally.differences << " differences\n";
+  print(tally);
 }
 
 }  // namespace guardbit::arith::testing

@@ -57,9 +57,10 @@ inline int128 narrow_by_hand(int128 value, const Format& format) {
   int128 low = format.is_signed ? -(modulus / 2) : int128{0};
   const int128 high = low + modulus - 1;
   if (format.overflow == Overflow::WRAP) {
-    while (value > high) value -= modulus;
-    while (value < low) value += modulus;
-    return value;
+    const int128 beyond = value > high ? (value - high + modulus - 1) / modulus
+                          : value < low ? -((low - value + modulus - 1) / modulus)
+                                        : 0;
+    return value - beyond * modulus;
   }
   if (format.overflow == Overflow::SAT_SYM && format.is_signed) low += 1;
   return value > high ? high : value < low ? low : value;
