@@ -83,7 +83,7 @@ TEST(DatasetSection, DefaultsAndMistakes) {
       section.done();
     });
   };
-  EXPECT_EQ(error("name: minst"), "d.yaml:1: name: found minst, allowed mnist, cifar10, cifar100, folder, glyphs");
+  EXPECT_EQ(error("name: minst"), "d.yaml:1: name: found minst, allowed mnist, cifar10, cifar100, folder, glyphs, random");
   EXPECT_EQ(error("name: mnist"), "d.yaml:1: path: missing, allowed a folder");
   EXPECT_EQ(error("{name: glyphs, holdout: -1}"), "d.yaml:1: holdout: found -1, allowed 0 to 10000000");
   EXPECT_EQ(error("{name: glyphs, preprocess: {std: 0}}"),
