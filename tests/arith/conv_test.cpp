@@ -13,7 +13,7 @@ namespace {
 
 using testing::between;
 using testing::kIsas;
-using testing::kPathNames;
+using testing::name_of;
 using testing::kPaths;
 using testing::pick_one;
 
@@ -182,7 +182,7 @@ void compare(const ConvProblem& problem, Seen& seen) {
       ++seen.runs;
       seen.work.merge(work);
       const std::string name =
-          std::string(kPathNames[static_cast<int>(path)]) + (range ? " with ranges: " : ": ") + describe(problem);
+          std::string(name_of(path)) + (range ? " with ranges: " : ": ") + describe(problem);
       ASSERT_EQ(out, expected.out) << name;
       ASSERT_EQ(evidence.accumulator.count, expected.evidence.accumulator.count) << name;
       ASSERT_EQ(evidence.accumulator.harmful, expected.evidence.accumulator.harmful) << name;

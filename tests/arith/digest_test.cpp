@@ -342,8 +342,8 @@ TEST(Digest, Gemm) {
         for (const std::int64_t value : result.out) digest.add(value);
         digest.add(result.counts);
       }
-      digest.expect(std::string("gemm ") + testing::kPathNames[static_cast<int>(path)],
-                    testing::kIsaNames[static_cast<int>(isa)]);
+      digest.expect(std::string("gemm ") + testing::name_of(path),
+                    testing::name_of(isa));
     }
   }
 }
