@@ -26,7 +26,7 @@ bool shape_groups(GemmPlan& plan) {
   if (fold == 0 || fold >= depth) fold = depth;
   if (step == 0 || step > fold) step = fold;
   plan.step = step;
-  plan.chunk = aim;
+  plan.chunk = std::min(aim, std::max<std::int64_t>(plan.weights.padded_depth, kQuad));  // buffers are as long
   if (depth > kMaxDepth) return false;
   if (step == 1) return true;
   if (step >= depth) {

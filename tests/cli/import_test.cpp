@@ -74,7 +74,7 @@ TEST_F(Import, ResultsDependOnTheSeedOnly) {
   done({"import", place_ / "net.csv", "-o", place_ / "net"});
   const auto simulated = [&](const std::vector<std::string>& more) {
     std::vector<std::string> arguments{"simulate", place_ / "net", source("sim/configs/mcu8.yaml"), "samples=2",
-                                       "machine.numerics.accumulator.format=int<14,SAT>", "--json", place_ / "s.json"};
+                                       "machine.numerics.accumulator.format=int<16,SAT>", "--json", place_ / "s.json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     EXPECT_EQ(place_.guardbit(arguments).code, 0);
     return tests::read_text(place_ / "s.json");
