@@ -55,8 +55,8 @@ struct FoldCycles {
 
 // What SCALE-Sim v2 counts. Weight and input stationary one cycle less than ours, 2*rows + columns + T - 2: it stops at
 // the cycle in which the last PE adds, we at the next, in which the accumulator memory takes the registered sum over.
-// Output stationary `rows` less than ours, rows + columns + T - 2: column c starts to leave the array, bottom row first,
-// in cycle T - 1 + c, which is rows - 1 cycles before the PE of that row has added its last product.
+// Output stationary `rows` less than ours, rows + columns + T - 2: column c starts to leave the array, bottom row
+// first, in cycle T - 1 + c, which is rows - 1 cycles before the PE of that row has added its last product.
 [[nodiscard]] std::int64_t scale_sim_fold_cycles(const Machine::Array& array, std::int64_t streamed);
 
 // Cycles and SCALE-Sim's cycles of a whole layer for one image with ideal memory that holds the whole layer; 0 for

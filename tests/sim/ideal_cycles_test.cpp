@@ -43,7 +43,8 @@ std::vector<Product> products(const std::string& zoo) {
     const bool flat = node.op == nets::Op::FullyConnected;
     Product product{.name = zoo + " " + node.name, .network = {}};
     product.m = std::int64_t{node.shape.h} * node.shape.w;
-    product.k = flat ? in.count() : std::int64_t{conv->window.kernel_h} * conv->window.kernel_w * in.c / conv->groups;
+    const std::int64_t taps = std::int64_t{conv->window.kernel_h} * conv->window.kernel_w;
+    product.k = flat ? in.count() : taps * in.c / conv->groups;
     product.n = conv->channels / conv->groups;
     product.groups = conv->groups;
     nets::IntegerLayer input;

@@ -114,10 +114,11 @@ TEST(Machine, EachBadValueIsOneLine) {
        "m.yaml:2: machine.numerics.accumulator.format: found int<0>, allowed an integer format of 2 to 64 bits, for "
        "example int<32,WRAP>"},
       {"  numerics: {accumulator: {format: 'int<15,WRAP>'}}\n",
-       "m.yaml:2: machine.numerics.accumulator.format: found int<15,WRAP>, allowed a format that holds every product of "
-       "int8 and int8 (or machine.numerics.narrow_accumulator=true)"},
-      {"  numerics: {activation: uint8, weight: int4, psum: {format: 'int<12,SAT_SYM>'}, accumulator: {format: int11}}\n",
-       "m.yaml:2: machine.numerics.accumulator.format: found int11, allowed a format that holds every product of uint8 "
+       "m.yaml:2: machine.numerics.accumulator.format: found int<15,WRAP>, allowed a format that holds every product "
+       "of int8 and int8 (or machine.numerics.narrow_accumulator=true)"},
+      {"  numerics: {activation: uint8, weight: int4, psum: {format: 'int<12,SAT_SYM>'},\n"
+       "             accumulator: {format: int11}}\n",
+       "m.yaml:3: machine.numerics.accumulator.format: found int11, allowed a format that holds every product of uint8 "
        "and int4 (or machine.numerics.narrow_accumulator=true)"},
       {"  numerics: {weight: int17}\n",
        "m.yaml:2: machine.numerics.weight: found int17, allowed an integer format of 1 to 16 bits, for example int8"},
