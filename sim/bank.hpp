@@ -2,10 +2,10 @@
 //
 //   bank = (address / word) % banks       address and word in elements
 //
-// Every bank reads `ports` words and writes `ports` words per cycle. Accesses to the same word in the same cycle are one:
-// its elements go wherever they are needed. A cycle of the array in which the busiest bank of any memory has n words to
-// read (or to write) takes ceil(n / ports) cycles; the array stands still meanwhile and the reads and writes of the
-// memories go on beside each other. ports = 0: every access is served at once.
+// Every bank reads `ports` words and writes `ports` words per cycle. Accesses to the same word in the same cycle are
+// one: its elements go wherever they are needed. A cycle of the array in which the busiest bank of any memory has n
+// words to read (or to write) takes ceil(n / ports) cycles; the array stands still meanwhile, and the reads and writes
+// of the memories go on beside each other. ports = 0: every access is served at once.
 //
 // Only the array waits. DMA and vector unit move whole words at their own pace and are taken to find a free slot: they
 // neither wait nor make others wait.

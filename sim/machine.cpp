@@ -56,7 +56,7 @@ void check_machine(const Machine& machine) {
   const Machine::Scratchpads& pads = machine.scratchpads;
   if (pads.activation_bytes < 1 || pads.weight_bytes < 1 || pads.accumulator_bytes < 1 || pads.banks < 1 ||
       pads.word < 1 || pads.ports < 0) {
-    throw Error("machine.scratchpads: found a size, banks or word below 1, or ports below 0, allowed 1 (ports 0) or more");
+    throw Error("machine.scratchpads: found a size, banks or word below 1 or ports below 0, allowed 1 (ports 0) up");
   }
   if (machine.dram.bytes_per_cycle < 1 || machine.dram.latency_cycles < 0 || machine.vector_unit.lanes < 1) {
     throw Error("machine: found dram.bytes_per_cycle " + std::to_string(machine.dram.bytes_per_cycle) +

@@ -1,5 +1,5 @@
-// The accesses of one pass to the on-chip memories, in the cycle in which they are made: told to the banks, which may make
-// the array wait, and to the record of what is read at all.
+// The accesses of one pass to the on-chip memories, in the cycle in which they are made: told to the banks, which may
+// make the array wait, and to the record of what is read at all.
 #pragma once
 
 #include <cstdint>

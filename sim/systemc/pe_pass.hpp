@@ -41,7 +41,9 @@ struct PePass {
   std::int64_t narrowing = 0;      // index of the first narrowing of this reduction (sums stay) or pass (sums move)
   // Accesses of even and of odd edges: what an edge finds on the wires was read one edge before.
   std::array<PassAccess, 2> access;
-  [[nodiscard]] const PassAccess& access_of(std::int64_t edge) const { return access[static_cast<std::size_t>(edge % 2)]; }
+  [[nodiscard]] const PassAccess& access_of(std::int64_t edge) const {
+    return access[static_cast<std::size_t>(edge % 2)];
+  }
   std::array<PartialSum, kMaxPeSide> start;  // sums stay: what a column's sums start from
 };
 
