@@ -4,22 +4,30 @@
 
 namespace guardbit::sim {
 
-std::int64_t BankClock::end_cycle() {
-  std::int64_t cycles = 1;
-  for (std::vector<std::int64_t>& words : words_) {
-    if (words.empty()) {
-      continue;
-    }
-    std::sort(words.begin(), words.end());
-    words.erase(std::unique(words.begin(), words.end()), words.end());
-    of_bank_.assign(static_cast<std::size_t>(banks_), 0);
-    for (const std::int64_t word : words) {
-      const std::int64_t count = ++of_bank_[static_cast<std::size_t>(word % banks_)];
-      cycles = std::max(cycles, (count + ports_ - 1) / ports_);
-    }
-    words.clear();
+void BankClock::configure(const Machine::Scratchpads& scratchpads) {
+  const auto banks = static_cast<std::uint32_t>(scratchpads.banks), word = static_cast<std::uint32_t>(scratchpads.word);
+  ports_ = static_cast<std::uint64_t>(scratchpads.ports);
+  ++stamp_;
+  if (banks == banks_ && word == word_ && !sides_[0].bank.empty()) {
+    return;
   }
-  return cycles - 1;
+  banks_ = banks;
+  word_ = word;
+  mask_ = (banks & (banks - 1)) == 0 ? banks - 1 : 0;
+  for (Side& side : sides_) {
+    side = {};
+    side.bank.assign(banks, 0);
+  }
+}
+
+std::int64_t BankClock::end_cycle() {
+  std::uint64_t most = 0;
+  for (Side& side : sides_) {
+    most = std::max(most, side.most);
+    side.most = 0;
+  }
+  ++stamp_;
+  return most <= ports_ || ports_ == 0 ? 0 : static_cast<std::int64_t>((most + ports_ - 1) / ports_ - 1);
 }
 
 }  // namespace guardbit::sim

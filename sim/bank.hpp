@@ -25,26 +25,46 @@ inline constexpr int kMemories = 3;
 // The accesses of one cycle after the other, as the array makes them. All of it does nothing when ports = 0.
 class BankClock {
  public:
-  BankClock() = default;
-  explicit BankClock(const Machine::Scratchpads& scratchpads)
-      : banks_(scratchpads.banks), word_(scratchpads.word), ports_(scratchpads.ports) {}
+  // Sets up for a machine; cheap when it is the same as before.
+  void configure(const Machine::Scratchpads& scratchpads);
 
-  [[nodiscard]] bool ideal() const { return ports_ == 0; }
-  void read(Memory memory, std::int64_t address) { access(2 * static_cast<std::size_t>(memory), address); }
-  void write(Memory memory, std::int64_t address) { access(2 * static_cast<std::size_t>(memory) + 1, address); }
+  void read(Memory memory, std::int64_t address) { access(sides_[2 * static_cast<std::size_t>(memory)], address); }
+  void write(Memory memory, std::int64_t address) { access(sides_[2 * static_cast<std::size_t>(memory) + 1], address); }
   // Ends the cycle: how many more cycles the array has to wait before its next one.
   [[nodiscard]] std::int64_t end_cycle();
 
  private:
-  void access(std::size_t side, std::int64_t address) {
-    if (ports_ != 0) {
-      words_[side].push_back(address / word_);
+  // Of one memory, reading or writing. What belongs to the running cycle carries its stamp.
+  struct Side {
+    std::vector<std::uint64_t> seen;  // stamp of each word
+    std::vector<std::uint64_t> bank;  // stamp of each bank, above the number of its words
+    std::uint64_t most = 0;           // words of the busiest bank
+  };
+  static constexpr int kCountBits = 16;  // more words than an array has rows and columns
+
+  void access(Side& side, std::int64_t address) {
+    if (ports_ == 0) {
+      return;
     }
+    const auto element = static_cast<std::uint32_t>(address);
+    const std::uint32_t word = word_ == 1 ? element : element / word_;
+    if (word >= side.seen.size()) {
+      side.seen.resize(2 * std::size_t{word} + 1, 0);
+    }
+    if (side.seen[word] == stamp_) {
+      return;
+    }
+    side.seen[word] = stamp_;
+    std::uint64_t& bank = side.bank[mask_ != 0 ? word & mask_ : word % banks_];
+    bank = (bank >> kCountBits == stamp_ ? bank : stamp_ << kCountBits) + 1;
+    const std::uint64_t words = bank & ((1U << kCountBits) - 1);
+    side.most = words > side.most ? words : side.most;
   }
 
-  std::int64_t banks_ = 1, word_ = 1, ports_ = 0;
-  std::array<std::vector<std::int64_t>, 2 * kMemories> words_;  // read and written of each memory
-  std::vector<std::int64_t> of_bank_;
+  std::uint32_t banks_ = 1, word_ = 1;
+  std::uint32_t mask_ = 0;  // banks - 1 where that takes the remainder, else 0
+  std::uint64_t ports_ = 0, stamp_ = 1;
+  std::array<Side, 2 * kMemories> sides_;
 };
 
 }  // namespace guardbit::sim

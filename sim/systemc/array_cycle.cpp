@@ -23,7 +23,7 @@ std::int64_t ArrayCycle::begin(const Command& command) {
   const LayerState& state = *job().state;
   const std::int64_t sums = fold.m.size() * fold.n.size();
   gather(state, fold, activations_.all(), operands_);
-  banks_ = BankClock(state.machine->scratchpads);
+  banks_.configure(state.machine->scratchpads);
   gather_addresses(state, fold, addresses_);
   const FoldData data{.state = &state,
                       .fold = &fold,

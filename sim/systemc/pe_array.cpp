@@ -70,7 +70,7 @@ std::int64_t PeArray::begin(const Command& command) {
   gather(*job().state, fold, activations_.all(), operands_);
   gather_addresses(*job().state, fold, addresses_);
   for (std::size_t parity = 0; parity < 2; ++parity) {
-    banks_[parity] = BankClock(job().state->machine->scratchpads);
+    banks_[parity].configure(job().state->machine->scratchpads);
     pass_.access[parity] = {&fold, &banks_[parity], job().live, addresses_};
   }
   sums_.begin(*job().state, fold,

@@ -18,7 +18,8 @@ TEST(BankClock, TheFullestBankDecides) {
   pads.banks = 4;
   pads.word = 2;
   pads.ports = 1;
-  BankClock clock(pads);
+  BankClock clock;
+  clock.configure(pads);
   EXPECT_EQ(clock.end_cycle(), 0);
   // Words 0, 0, 4, 8: bank 0 has three of them; words 1 and 2 stand in other banks.
   for (const std::int64_t address : {0, 1, 8, 16, 2, 4}) clock.read(Memory::Weight, address);
@@ -34,7 +35,7 @@ TEST(BankClock, TheFullestBankDecides) {
   clock.write(Memory::Accumulator, 8);
   EXPECT_EQ(clock.end_cycle(), 1);
   pads.ports = 2;
-  clock = BankClock(pads);
+  clock.configure(pads);
   for (const std::int64_t address : {0, 8, 16}) clock.read(Memory::Weight, address);
   EXPECT_EQ(clock.end_cycle(), 1);
 }
