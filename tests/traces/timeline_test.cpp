@@ -63,6 +63,7 @@ std::map<std::string, std::vector<Event>> tracks_of(const std::string& text) {
   std::map<std::string, std::vector<Event>> tracks;
   std::map<std::tuple<int, int, int>, Event> commands;  // image, layer, command
   std::vector<std::pair<std::tuple<int, int, int>, std::tuple<int, int, int>>> dependencies;
+  std::pair<std::uint64_t, int> place;  // cycle, track: what the events are sorted by
   const json document = json::parse(text);
   for (const json& event : document["traceEvents"]) {
     if (event["ph"] == "M") {
@@ -76,6 +77,9 @@ std::map<std::string, std::vector<Event>> tracks_of(const std::string& text) {
     EXPECT_DOUBLE_EQ(event["ts"].get<double>(), static_cast<double>(one.begin) * 2.5 / 1000);
     EXPECT_DOUBLE_EQ(event["dur"].get<double>(), static_cast<double>(one.end - one.begin) * 2.5 / 1000);
     EXPECT_EQ(event["cat"], names.at(event["tid"]));
+    const std::pair<std::uint64_t, int> next{one.begin, event["tid"]};
+    EXPECT_LT(place, next) << one.name;
+    place = next;
     const std::tuple<int, int, int> key{args["image"], args["layer"], args["command"]};
     for (const int before : args["after"]) {
       dependencies.push_back({{args["image"], args["layer"], before}, key});
