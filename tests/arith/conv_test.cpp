@@ -233,6 +233,25 @@ TEST(Conv, RangesAreFoundWhereverTheyAre) {
   }
 }
 
+TEST(Conv, ASumThatASegmentBeginsWithCounts) {
+  // 20 bits: the first 64 products leave 69,600 of room, the next 8 take 80,000, and the rest falls far below.
+  for (const int sign : {1, -1}) {
+    for (const int zero_point : {0, 60}) {
+      ConvProblem problem;
+      problem.g = {.images = 1, .h = 1, .w = 16, .c = 128, .p = 1, .q = 16, .k = 3};
+      problem.accumulation.accumulator = {integer_format(20, true, Overflow::SAT), 1};
+      problem.zero_point = zero_point;
+      problem.u8.assign(16 * 128, static_cast<std::uint8_t>(100 + zero_point));
+      for (int k = 0; k < 3 * 128; ++k) problem.weight.push_back(sign * (k % 128 < 64 ? 11 : k % 128 < 72 ? 100 : -54));
+      problem.initial.assign(3, sign * (524287 - 140000));
+      Seen seen;
+      compare(problem, seen);
+      if (HasFatalFailure()) return;
+      EXPECT_EQ(seen.overflowed, 48U);
+    }
+  }
+}
+
 TEST(Conv, PartsOfTheRowsAddUpToTheWhole) {
   Random random(22, 0);
   for (int i = 0; i < 60; ++i) {
