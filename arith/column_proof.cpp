@@ -10,7 +10,7 @@ namespace guardbit::arith::detail {
 namespace {
 
 constexpr std::int64_t kNear = 8;                 // a part of a format's range that is near its bound
-constexpr std::int64_t kMostSum = (1 << 30) - 1;  // of watched sums
+constexpr std::int64_t kMostSum = (1 << 30) - 2;  // of watched sums: 31 bits, moved by kMostMove + 1, too
 constexpr std::size_t kKeptNorms = 1 << 14;       // of segments, for all blocks together
 
 std::uint32_t lowest_bit(std::uint32_t bits) { return bits & (~bits + 1); }
@@ -126,8 +126,8 @@ WatchBlock ColumnProof::watch(const ColumnBlock& block, std::uint32_t risky, Lef
           .correction = s.corrections.empty() ? nullptr : s.corrections.data(),
           .left = nullptr,
           .right = s.norms.data(),
-          .low = static_cast<std::int32_t>(std::max(limits.low, -kMostSum)),
-          .high = static_cast<std::int32_t>(std::min(limits.high, kMostSum)),
+          .low = static_cast<std::int32_t>(std::clamp(limits.low, -kMostSum, kMostSum)),
+          .high = static_cast<std::int32_t>(std::clamp(limits.high, -kMostSum, kMostSum)),
           .failing = nullptr};
 }
 

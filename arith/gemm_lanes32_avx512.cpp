@@ -93,7 +93,7 @@ struct Scaled {
   alignas(64) std::uint32_t right[kPiece / 2 * kNr];
 };
 
-// `count` dwords of two numbers each
+// `count` dwords of two numbers each, and zeros up to the next 16: an odd last product has no partner
 void scale(const std::uint32_t* from, int count, int shift, std::uint32_t* to) {
   const __m128i by = _mm_cvtsi32_si128(shift);
   for (int i = 0; i < count; i += 16) {
@@ -154,10 +154,7 @@ void saturate_singles(const PairBlock& in) {
     const int here = in.groups - k < kPiece ? in.groups - k : kPiece;
     const int pairs = (here + 1) / 2;
     scale(in.rhs + k / 2 * kNr, pairs * kNr, right_shift, scaled.right);
-    for (int r = 0; r < in.rows; ++r) {
-      scaled.left[r][2 * pairs - 1] = 0;  // an odd last product has no partner
-      scale(in.lhs[r] + k, here, shift - right_shift, scaled.left[r]);
-    }
+    for (int r = 0; r < in.rows; ++r) scale(in.lhs[r] + k, here, shift - right_shift, scaled.left[r]);
     int r = 0;
     for (; r + 2 <= in.rows; r += 2) saturate_piece<2>(in, scaled, r, pairs);
     if (r < in.rows) saturate_piece<1>(in, scaled, r, pairs);
