@@ -129,15 +129,106 @@ TEST(Gemm, GroupsThatJumpOverAWholeRangeAreNotCountedByToggles) {
   compare(p, expected, tally);
 }
 
-TEST(Gemm, AWideAccumulatorMayWrapAtEveryStep) {
-  GemmProblem p = quiet(5, 3, 200, integer_format(30, true, Overflow::WRAP));
-  std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
-  for (std::size_t i = 0; i < p.rhs.size(); ++i) p.rhs[i] = i / 3 % 2 == 0 ? 127 : -127;
-  p.initial.assign(3, (1 << 29) - 1);
-  Tally tally;
-  const GemmResult expected = gemm_oracle(p);
-  EXPECT_EQ(expected.counts.count, 5U * 3U * 200U);
-  compare(p, expected, tally);
+TEST(Gemm, AnAccumulatorMayWrapAtEveryStep) {
+  // Over the bound and back again; what comes first is a product with an even number or one with an odd number.
+  for (const int width : {16, 17, 20, 24, 30, 31}) {
+    for (const int late : {0, 1}) {
+      for (const int sign : {1, -1}) {
+        for (const int cols : {3, 20}) {
+          GemmProblem p = quiet(5, cols, 200, integer_format(width, true, Overflow::WRAP));
+          std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+          for (int i = late * cols; i < 200 * cols; ++i) {
+            p.rhs[static_cast<std::size_t>(i)] = (i / cols + late) % 2 == 0 ? sign * 127 : -sign * 127;
+          }
+          const std::int64_t top = (std::int64_t{1} << (width - 1)) - 1;
+          p.initial.assign(static_cast<std::size_t>(cols), sign > 0 ? top : -top - 1);
+          Tally tally;
+          const GemmResult expected = gemm_oracle(p);
+          EXPECT_EQ(expected.counts.count, 5U * static_cast<unsigned>(cols) * static_cast<unsigned>(200 - late));
+          compare(p, expected, tally);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, SaturationIsCountedAtBothEndsOfEveryFormat) {
+  // Three products beyond a bound, one back, one up to it and no further, and so on.
+  for (int width = 16; width <= 31; ++width) {
+    for (const Overflow mode : {Overflow::SAT, Overflow::SAT_SYM}) {
+      for (const int sign : {1, -1}) {
+        for (const int cols : {3, 20}) {
+          GemmProblem p = quiet(10, cols, 203, integer_format(width, true, mode));
+          std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{255});
+          constexpr int kWeights[] = {127, 1, 3, -64, 64, 2, -1, -1, 1, 2, 0};
+          for (int i = 0; i < 203 * cols; ++i) {
+            p.rhs[static_cast<std::size_t>(i)] = sign * kWeights[(i / cols + i % cols) % std::ssize(kWeights)];
+          }
+          const std::int64_t top = (std::int64_t{1} << (width - 1)) - 1;
+          p.initial.assign(static_cast<std::size_t>(cols), sign * (top - 255 * 64));
+          Tally tally;
+          compare(p, gemm_oracle(p), tally);
+          if (HasFatalFailure()) return;
+          EXPECT_EQ(tally.overflowed, 10U * static_cast<unsigned>(cols));
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, EveryOverflowOfALongRunIsCounted) {
+  for (const std::int64_t depth : {255, 256, 257, 512, 1152, 1500}) {
+    for (const int sign : {1, -1}) {
+      GemmProblem p = quiet(16, 20, depth, integer_format(16, true, Overflow::SAT));
+      std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{1});
+      std::fill(p.rhs.begin(), p.rhs.end(), sign);
+      p.initial.assign(20, sign > 0 ? 32767 : -32768);
+      Tally tally;
+      const GemmResult expected = gemm_oracle(p);
+      EXPECT_EQ(expected.counts.count, 16U * 20U * static_cast<unsigned>(depth));
+      compare(p, expected, tally);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(Gemm, LossesThatCancelAreTransientAndWholeTurnsAreNot) {
+  // 36,720 is 3,953 too many; then 65,535 + 3,953 less, or one less for SAT_SYM: exact sum and value meet again.
+  for (const Overflow mode : {Overflow::SAT, Overflow::SAT_SYM}) {
+    for (const int step : {1, 4}) {
+      for (const bool at_start : {false, true}) {
+        GemmProblem p = quiet(16, 20, 40, integer_format(16, true, mode), step);
+        std::int64_t k = 0;
+        const auto add = [&](int count, int x, int w) {
+          for (; count > 0; --count, ++k) {
+            for (std::int64_t r = 0; r < p.rows; ++r) {
+              p.u8[static_cast<std::size_t>(r * p.depth + k)] = static_cast<std::uint8_t>(x);
+            }
+            std::fill_n(p.rhs.begin() + k * p.cols, p.cols - 1, w);
+          }
+        };
+        if (at_start) p.initial.assign(20, 36720);
+        if (!at_start) add(9, 255, 16);
+        k = 12;
+        add(17, 255, -16);
+        add(3, 1, -32);
+        add(1, 1, mode == Overflow::SAT ? -32 : -31);
+        Tally tally;
+        const GemmResult expected = gemm_oracle(p);
+        EXPECT_EQ(expected.counts.transient, 16U * 19U);
+        compare(p, expected, tally);
+        if (HasFatalFailure()) return;
+      }
+      GemmProblem p = quiet(16, 20, 40, integer_format(16, true, mode), step);
+      p.initial.assign(20, 32767 + 65536);
+      Tally tally;
+      const GemmResult expected = gemm_oracle(p);
+      EXPECT_EQ(expected.counts.harmful, 16U * 20U);
+      compare(p, expected, tally);
+      if (HasFatalFailure()) return;
+    }
+  }
 }
 
 TEST(Gemm, SumsBeyond32BitsAreExact) {
