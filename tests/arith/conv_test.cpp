@@ -242,7 +242,9 @@ TEST(Conv, ASumThatASegmentBeginsWithCounts) {
       problem.accumulation.accumulator = {integer_format(20, true, Overflow::SAT), 1};
       problem.zero_point = zero_point;
       problem.u8.assign(16 * 128, static_cast<std::uint8_t>(100 + zero_point));
-      for (int k = 0; k < 3 * 128; ++k) problem.weight.push_back(sign * (k % 128 < 64 ? 11 : k % 128 < 72 ? 100 : -54));
+      for (int k = 0; k < 3 * 128; ++k) {
+        problem.weight.push_back(sign * (k % 128 < 64 ? 11 : k % 128 < 72 ? 100 : -54));
+      }
       problem.initial.assign(3, sign * (524287 - 140000));
       Seen seen;
       compare(problem, seen);

@@ -13,7 +13,7 @@ using testing::kIsas;
 using testing::name_of;
 using testing::Tally;
 
-// One column's walk: its running sum begins at `start`, and every product moves it by the same, with the sign of
+// A walk: its running sum begins at `start`, and every product moves it by the same, with the sign of
 // weights[k].
 struct Walk {
   GemmLhs::Type type = GemmLhs::Type::U8;
@@ -31,24 +31,41 @@ struct Walk {
   }
 };
 
-constexpr std::int64_t kCols = 20;
-constexpr std::int64_t kHot = 17;  // the column that walks
+// Who walks among zeros: by the number of rows one column of 20 or of 5, or nine of 20; all rows, or the last one.
+struct Crowd {
+  explicit Crowd(std::int64_t number) : rows(number) {}
+
+  std::int64_t rows;
+  std::int64_t cols = rows % 3 == 0 ? 5 : 20;
+  std::int64_t first_col = rows % 4 == 1 ? cols / 2 - 1 : cols - 3;
+  std::int64_t last_col = rows % 4 == 1 ? cols - 2 : cols - 3;
+  std::int64_t first_row = rows % 2 == 0 ? rows - 1 : 0;
+
+  [[nodiscard]] std::uint64_t outputs() const {
+    return static_cast<std::uint64_t>((rows - first_row) * (last_col - first_col + 1));
+  }
+};
 
 GemmProblem walk_problem(const Walk& walk, std::int64_t rows, std::int64_t start, const AccumulatorSpec& accumulator) {
+  const Crowd crowd(rows);
   GemmProblem p;
   p.type = walk.type;
   p.rows = rows;
-  p.cols = kCols;
+  p.cols = crowd.cols;
   p.depth = static_cast<std::int64_t>(walk.weights.size());
   const int low = walk.type == GemmLhs::Type::U8 ? 0 : -128;
   p.zero_point = low + walk.zero_point;
-  p.set_codes(std::vector<int>(static_cast<std::size_t>(rows * p.depth), low + walk.byte));
-  p.rhs.assign(static_cast<std::size_t>(p.depth * kCols), 0);
-  for (std::int64_t k = 0; k < p.depth; ++k) {
-    p.rhs[static_cast<std::size_t>(k * kCols + kHot)] = walk.weights[static_cast<std::size_t>(k)];
+  std::vector<int> codes(static_cast<std::size_t>(rows * p.depth), p.zero_point);
+  std::fill(codes.begin() + crowd.first_row * p.depth, codes.end(), low + walk.byte);
+  p.set_codes(codes);
+  p.rhs.assign(static_cast<std::size_t>(p.depth * p.cols), 0);
+  p.initial.assign(static_cast<std::size_t>(p.cols), 0);
+  for (std::int64_t c = crowd.first_col; c <= crowd.last_col; ++c) {
+    p.initial[static_cast<std::size_t>(c)] = start;
+    for (std::int64_t k = 0; k < p.depth; ++k) {
+      p.rhs[static_cast<std::size_t>(k * p.cols + c)] = walk.weights[static_cast<std::size_t>(k)];
+    }
   }
-  p.initial.assign(kCols, 0);
-  p.initial[kHot] = start;
   p.accumulation.accumulator = accumulator;
   return p;
 }
@@ -70,7 +87,7 @@ void lead_to_the_bounds(const Walk& walk, std::int64_t rows, Tally& tally) {
         const Overflow mode = (width + rows) % 2 == 0 ? Overflow::SAT : Overflow::WRAP;
         const GemmProblem p = walk_problem(walk, rows, start, {integer_format(width, true, mode), 1});
         const GemmResult expected = gemm_oracle(p);
-        ASSERT_EQ(expected.counts.outputs, over == 0 ? 0U : static_cast<std::uint64_t>(rows)) << describe(p);
+        ASSERT_EQ(expected.counts.outputs, over == 0 ? 0U : Crowd(rows).outputs()) << describe(p);
         compare(p, expected, tally);
         if (::testing::Test::HasFatalFailure()) return;
       }
@@ -85,23 +102,28 @@ std::vector<int> peak(std::int64_t depth, std::int64_t up, int rise, int fall) {
   return weights;
 }
 
+GemmLhs::Type other(GemmLhs::Type type) {
+  return type == GemmLhs::Type::U8 ? GemmLhs::Type::S8 : GemmLhs::Type::U8;
+}
+
 constexpr int kZeroPoints[] = {0, 1, 127, 128, 254, 255};
 
 TEST(GemmProof, APeakInTheMiddleOfASegmentIsBoundedByHalfOfTheNorms) {
   // Half of the products up and half of them down: here the bound is met exactly.
   Tally tally;
   std::int64_t rows = 1;
-  for (const auto type : {GemmLhs::Type::U8, GemmLhs::Type::S8}) {
-    for (const int zero_point : kZeroPoints) {
-      for (const int byte : {0, 255}) {
-        if (byte == zero_point) continue;
-        for (const std::int64_t depth : {5, 64, 128, 200, 644}) {
-          for (const int weight : {1, -128, 127}) {
-            rows = rows % 9 + 1;
-            const int fall = weight == -128 ? -127 : weight;
-            lead_to_the_bounds({type, zero_point, byte, peak(depth, depth / 2, weight, fall)}, rows, tally);
-            if (HasFatalFailure()) return;
-          }
+  auto type = GemmLhs::Type::U8;
+  for (const int zero_point : kZeroPoints) {
+    for (const int byte : {0, 255}) {
+      if (byte == zero_point) continue;
+      for (const std::int64_t depth : {5, 64, 128, 200, 644}) {
+        for (const int weight : {-128, 127, 1}) {
+          if (depth == 644 && weight == 1) continue;
+          rows = rows % 9 + 1;
+          type = other(type);
+          const int fall = weight == -128 ? -127 : weight;
+          lead_to_the_bounds({type, zero_point, byte, peak(depth, depth / 2, weight, fall)}, rows, tally);
+          if (HasFatalFailure()) return;
         }
       }
     }
@@ -112,19 +134,20 @@ TEST(GemmProof, APeakInTheMiddleOfASegmentIsBoundedByHalfOfTheNorms) {
 
 TEST(GemmProof, APeakIsSeenWhereverItIs) {
   Tally tally;
-  for (const auto type : {GemmLhs::Type::U8, GemmLhs::Type::S8}) {
-    for (const int zero_point : {0, 1, 127, 255}) {
-      const int byte = zero_point < 128 ? 255 : 0;
-      for (const std::int64_t up : {1, 7, 63, 64, 65, 127, 128, 129, 150, 191, 192, 199, 200}) {
-        for (const int sign : {1, -1}) {
-          // Slowly up and steeply down, and the other way round.
-          for (const int steep : {1, 30}) {
-            lead_to_the_bounds({type, zero_point, byte, peak(200, up, sign * 2, sign * 2 * steep)}, up % 9 + 1, tally);
-            if (HasFatalFailure()) return;
-          }
+  auto type = GemmLhs::Type::U8;
+  for (const int zero_point : {0, 1, 127, 255}) {
+    const int byte = zero_point < 128 ? 255 : 0;
+    for (const std::int64_t up : {1, 7, 63, 64, 65, 127, 128, 129, 150, 191, 192, 199, 200}) {
+      for (const int sign : {1, -1}) {
+        // Slowly up and steeply down, or not.
+        for (const int steep : {1, 30}) {
+          type = other(type);
+          lead_to_the_bounds({type, zero_point, byte, peak(200, up, sign * 2, sign * 2 * steep)}, up % 9 + 1, tally);
+          if (HasFatalFailure()) return;
         }
       }
     }
+    type = other(type);
   }
   EXPECT_GT(tally.work.guarded, 0U);
 }
@@ -145,7 +168,7 @@ TEST(GemmProof, TheSumThatASegmentBeginsWithCounts) {
           const GemmProblem p =
               walk_problem({type, zero_point, byte, weights}, 11, start, {integer_format(20, true, Overflow::SAT), 1});
           const GemmResult expected = gemm_oracle(p);
-          ASSERT_EQ(expected.counts.outputs, 11U);
+          ASSERT_EQ(expected.counts.outputs, Crowd(11).outputs());
           Tally tally;
           compare(p, expected, tally);
           if (HasFatalFailure()) return;
@@ -193,8 +216,8 @@ TEST(GemmProof, RangesBeginWithTheInitialValues) {
   for (const std::int64_t first : {5, -5, 30000, -40000, 1 << 30, -(1 << 30)}) {
     for (const std::int64_t depth : {0, 1, 64, 200}) {
       for (const int up : {1, -1, 0}) {
-        GemmProblem p = walk_problem({.zero_point = 7, .weights = std::vector<int>(static_cast<std::size_t>(depth), up)},
-                                     9, first, {integer_format(first % 2 == 0 && first < 1 << 16 ? 16 : 31), 1});
+        const Walk walk{.zero_point = 7, .weights = std::vector<int>(static_cast<std::size_t>(depth), up)};
+        GemmProblem p = walk_problem(walk, 9, first, {integer_format(std::abs(first) < 1 << 16 ? 16 : 31), 1});
         for (std::int64_t& start : p.initial) start = first;
         p.initial.back() = first + first / 2;
         compare_ranges(p);
@@ -205,7 +228,7 @@ TEST(GemmProof, RangesBeginWithTheInitialValues) {
 }
 
 TEST(GemmProof, RangesMissNoPeak) {
-  // A column that has been as far as one below, then one that goes one further, in another block of columns.
+  // A column that has been as far as one below, then one that goes one further.
   for (const int zero_point : {0, 1, 127, 255}) {
     const int byte = zero_point < 128 ? 255 : 0;
     for (const std::int64_t up : {1, 32, 63, 64, 65, 100, 128, 190, 200}) {
