@@ -178,6 +178,27 @@ TEST(GemmProof, TheSumThatASegmentBeginsWithCounts) {
   }
 }
 
+TEST(GemmProof, BlocksOfColumnsAreCutOnTheirOwn) {
+  // Weights that alternate need three segments in the first block of columns; the second block does with one, in which
+  // a peak of 96,000 is just too much.
+  for (const int sign : {1, -1}) {
+    GemmProblem p = walk_problem({.byte = 100, .weights = std::vector<int>(192)}, 11, 0, {integer_format(19), 1});
+    p.cols = 64;
+    p.rhs.assign(192 * 64, 0);
+    for (int k = 0; k < 192; ++k) {
+      std::fill_n(p.rhs.begin() + k * 64, 32, k % 2 == 0 ? 28 : -28);
+      p.rhs[static_cast<std::size_t>(k * 64 + 40)] = k < 96 ? sign * 10 : -sign * 10;
+    }
+    p.initial.assign(64, 0);
+    p.initial[40] = sign > 0 ? 262143 - 96000 + 1 : -262144 + 96000 - 1;
+    const GemmResult expected = gemm_oracle(p);
+    ASSERT_EQ(expected.counts.outputs, 11U);
+    Tally tally;
+    compare(p, expected, tally);
+    if (HasFatalFailure()) return;
+  }
+}
+
 // Range and counts by the definition, against every path and instruction set that follows ranges.
 void compare_ranges(const GemmProblem& p) {
   AccumulationEvidence expected;
