@@ -14,11 +14,10 @@ cp -r "$root/tests/arith" "$scratch/tests/"
 
 printf '#include <gtest/gtest.h>\n#include <nlohmann/json.hpp>\n' >"$scratch/common.hpp"
 g++ "${flags[@]}" -x c++-header "$scratch/common.hpp" -o "$scratch/common.hpp.gch" || exit 2
-flags+=(-include "$scratch/common.hpp")
 
 # compile SOURCE OBJECT: with the instruction set that the file is for; optimised where that is much to compute
 compile() {
-  local options=()
+  local options=(-include "$scratch/common.hpp")
   case "$(basename "$1" .cpp)" in
     *_avx2) options=(-O2 -mavx2) ;;
     *_avx512) options=(-O2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni) ;;
