@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "nets/engines/engine.hpp"
@@ -30,6 +31,29 @@ class LiveBytes {
     const auto begin = unread.begin() + address;
     dead_[static_cast<std::size_t>(memory)] += static_cast<std::uint64_t>(std::count(begin, begin + count, 1));
     std::fill_n(begin, count, std::uint8_t{1});
+  }
+  void read(Memory memory, std::span<const std::int64_t> addresses) {
+    std::vector<std::uint8_t>& unread = unread_[static_cast<std::size_t>(memory)];
+    const std::span<std::uint8_t> marks(unread);
+    for (const std::int64_t address : addresses) {
+      if (static_cast<std::size_t>(address) < marks.size()) {
+        marks[static_cast<std::size_t>(address)] = 0;
+      }
+    }
+  }
+  void write(Memory memory, std::span<const std::int64_t> addresses) {
+    std::int64_t end = 0;
+    for (const std::int64_t address : addresses) {
+      end = std::max(end, address + 1);
+    }
+    const std::span<std::uint8_t> marks(part(memory, end));
+    std::uint64_t dead = 0;
+    for (const std::int64_t address : addresses) {
+      std::uint8_t& mark = marks[static_cast<std::size_t>(address)];
+      dead += mark;
+      mark = 1;
+    }
+    dead_[static_cast<std::size_t>(memory)] += dead;
   }
   // The layer has ended: adds what is dead to `cost`, and forgets everything.
   void finish(const Machine& machine, nets::LayerCost& cost);

@@ -1,6 +1,7 @@
 #include "sim/detail/feeder.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace guardbit::sim {
 std::vector<OperandRun> operand_runs(const GemmView& view, const Span& k) {
@@ -32,13 +33,13 @@ void gather(const LayerState& state, const Fold& fold, std::span<const std::int3
 }
 
 void gather_addresses(const LayerState& state, const Fold& fold, std::vector<std::int64_t>& addresses) {
-  addresses.clear();
+  addresses.resize(static_cast<std::size_t>(fold.m.size() * fold.k.size()));
+  std::int64_t* out = addresses.data();
   for_operands(
-      state, fold, [&](std::int64_t count) { addresses.insert(addresses.end(), static_cast<std::size_t>(count), -1); },
+      state, fold, [&](std::int64_t count) { out = std::fill_n(out, count, -1); },
       [&](std::int64_t address, std::int64_t count) {
-        for (std::int64_t i = 0; i < count; ++i) {
-          addresses.push_back(address + i);
-        }
+        std::iota(out, out + count, address);
+        out += count;
       });
 }
 

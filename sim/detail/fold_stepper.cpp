@@ -105,61 +105,92 @@ void FoldStepper<T>::load_edge() {
   const std::int64_t k = rows_ - 1 - loaded_rows_;
   const bool used = k < depth_;
   grid_.push_weights(used ? staying_.data() + k * used_ : nullptr, used_);
-  for (int c = 0; used && c < used_; ++c) {
-    pixels_in_columns_ ? data_.access.read_activation(c, k) : data_.access.read_weight(k, c);
+  if (used && pixels_in_columns_) {
+    data_.access.read_activations({k, depth_, used_});
+  } else if (used) {
+    data_.access.read_weights({k * used_, 1, used_});
   }
   ++loaded_rows_;
 }
 
-// Streamed operand t enters row r in cycle t + r, its sum enters column c in cycle t + c.
+// Of the first `lanes` lanes, those that meet an operand in this cycle: lane l meets operand t in cycle t + l.
+template <class T>
+Span FoldStepper<T>::in_time(std::int64_t cycle, std::int64_t lanes) const {
+  const std::int64_t begin = std::max<std::int64_t>(0, cycle - time_ + 1);
+  return {begin, std::max(begin, std::min(lanes, cycle + 1))};
+}
+
 template <class T>
 void FoldStepper<T>::feed() {
-  for (int r = 0; r < rows_; ++r) {
-    const std::int64_t t = cycle_ - r;
-    const bool valid = t >= 0 && t < time_ && r < depth_;
-    grid_.set_x(r, valid ? streamed_[static_cast<std::size_t>(t * depth_ + r)] : 0);
-    if (valid) {
-      pixels_in_columns_ ? data_.access.read_weight(r, t) : data_.access.read_activation(t, r);
-    }
+  feed_operands();
+  if (!data_.state->accumulation.psum) {  // else all columns start from what bubbles carry
+    feed_sums();
   }
-  const bool psum = data_.state->accumulation.psum.has_value();
-  for (int c = 0; c < columns_; ++c) {
-    const std::int64_t t = cycle_ - c;
-    if (psum || t < 0 || t >= time_ || c >= used_) {
-      grid_.set_bubble(c);
-      continue;
-    }
-    const std::int64_t at = place(t, c), known = data_.sums.first(at);
-    if (!data_.fold->first) {
-      data_.access.read_sum(at);
-    }
+}
+
+// Streamed operand t enters row r in cycle t + r.
+template <class T>
+void FoldStepper<T>::feed_operands() {
+  const Span now = in_time(cycle_, depth_);
+  if (now.begin > 0) {
+    grid_.set_x(static_cast<int>(std::min(now.begin, depth_)) - 1, 0);
+  }
+  if (now.size() == 0) {
+    return;
+  }
+  // Operand t of row r is element t * depth + r of what is streamed.
+  const std::int64_t first = cycle_ * depth_ - now.begin * (depth_ - 1), step = 1 - depth_;
+  const std::int32_t* operand = streamed_.data() + first;
+  for (std::int64_t r = now.begin; r < now.end; ++r, operand += step) {
+    grid_.set_x(static_cast<int>(r), *operand);
+  }
+  if (pixels_in_columns_) {  // row r reads weight [r, cycle - r]
+    data_.access.read_weights({cycle_ + now.begin * (time_ - 1), time_ - 1, now.size()});
+  } else {
+    data_.access.read_activations({first, step, now.size()});
+  }
+}
+
+// The sum of operand t enters column c in cycle t + c.
+template <class T>
+void FoldStepper<T>::feed_sums() {
+  const Span now = in_time(cycle_, used_);
+  if (now.begin > 0) {
+    grid_.set_bubble(static_cast<int>(std::min<std::int64_t>(now.begin, used_)) - 1);
+  }
+  const Lanes lanes = lanes_of(now, cycle_);
+  if (!data_.fold->first) {
+    data_.access.read_sums(lanes);
+  }
+  const SumBlock& sums = data_.sums;
+  std::int64_t at = lanes.first;
+  for (std::int64_t c = now.begin; c < now.end; ++c, at += lanes.step) {
+    const std::int64_t known = sums.first(at);
     const T first = known == kNoOverflow ? PeGrid<T>::kNoOverflow : static_cast<T>(known);
-    grid_.set_top(c, static_cast<T>(data_.sums.value(at)), static_cast<T>(data_.sums.exact(at)), first);
+    grid_.set_top(static_cast<int>(c), static_cast<T>(sums.value(at)), static_cast<T>(sums.exact(at)), first);
   }
 }
 
 // What stands in the output registers of the bottom row since the last edge.
 template <class T>
 void FoldStepper<T>::capture() {
+  captured_ += in_time(cycle_ - rows_, columns_).size();
+  const Span now = in_time(cycle_ - rows_, used_);
+  const Lanes lanes = lanes_of(now, cycle_ - rows_);
   const bool psum = data_.state->accumulation.psum.has_value();
-  for (int c = 0; c < columns_; ++c) {
-    const std::int64_t t = cycle_ - rows_ - c;
-    if (t < 0 || t >= time_) {
-      continue;
-    }
-    ++captured_;
-    if (c >= used_) {
-      continue;
-    }
+  if (psum && !data_.fold->first) {
+    data_.access.read_sums(lanes);
+  }
+  data_.access.write_sums(lanes);
+  const SumBlock& sums = data_.sums;
+  std::int64_t at = lanes.first;
+  for (std::int64_t column = now.begin; column < now.end; ++column, at += lanes.step) {
+    const auto c = static_cast<int>(column);
     const std::int64_t first = grid_.first(c) == PeGrid<T>::kNoOverflow ? kNoOverflow : grid_.first(c);
-    if (psum && !data_.fold->first) {
-      data_.access.read_sum(place(t, c));
-    }
-    data_.access.write_sum(place(t, c));
     if (psum) {
-      data_.sums.add(place(t, c), grid_.acc(c), grid_.exact(c), first, fold_index_, folds_);
+      sums.add(at, grid_.acc(c), grid_.exact(c), first, fold_index_, folds_);
     } else {
-      data_.sums.put(place(t, c), grid_.acc(c), grid_.exact(c), first);
+      sums.put(at, grid_.acc(c), grid_.exact(c), first);
     }
   }
 }

@@ -34,9 +34,16 @@ class FoldStepper {
   void load_edge();
   void capture();
   void feed();
+  void feed_operands();
+  void feed_sums();
   void record_column_evidence();
+  [[nodiscard]] Span in_time(std::int64_t cycle, std::int64_t lanes) const;
   // Where the sum of streamed operand t in column c stands.
-  [[nodiscard]] std::int64_t place(std::int64_t t, int c) const { return t * time_step_ + c * column_step_; }
+  [[nodiscard]] std::int64_t place(std::int64_t t, std::int64_t c) const { return t * time_step_ + c * column_step_; }
+  // The sums of operand cycle - c in columns c.
+  [[nodiscard]] Lanes lanes_of(const Span& columns, std::int64_t cycle) const {
+    return {place(cycle - columns.begin, columns.begin), column_step_ - time_step_, columns.size()};
+  }
 
   FoldData data_;
   PeGrid<T> grid_;

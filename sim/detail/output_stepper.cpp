@@ -1,6 +1,24 @@
 #include "sim/detail/output_stepper.hpp"
 
+#include <algorithm>
+
 namespace guardbit::sim {
+namespace {
+
+// The wires of a side in a cycle in which lane l meets operand cycle - l: `operands` at these lanes, 0 at all others.
+Lanes present(std::int64_t cycle, std::int64_t depth, std::int64_t used, std::int64_t lane_step, std::int64_t time_step,
+              std::span<const std::int32_t> operands, std::vector<std::int32_t>& wires) {
+  const std::int64_t begin = std::max<std::int64_t>(0, cycle - depth + 1), end = std::min(used, cycle + 1);
+  std::fill(wires.begin(), wires.end(), 0);
+  const Lanes lanes{begin * lane_step + (cycle - begin) * time_step, lane_step - time_step,
+                    std::max<std::int64_t>(0, end - begin)};
+  for (std::int64_t i = 0; i < lanes.count; ++i) {
+    wires[static_cast<std::size_t>(begin + i)] = operands[static_cast<std::size_t>(lanes.first + i * lanes.step)];
+  }
+  return lanes;
+}
+
+}  // namespace
 
 template <class T>
 void OutputStepper<T>::begin(const FoldData& data) {
@@ -56,23 +74,9 @@ bool OutputStepper<T>::edge(nets::LayerCost& cost) {
 // Operand k enters row r in cycle k + r and column c in cycle k + c. True when every PE has seen every operand.
 template <class T>
 bool OutputStepper<T>::stream_edge() {
-  const Fold& fold = *data_.fold;
-  for (std::int64_t r = 0; r < fold.m.size(); ++r) {
-    const std::int64_t k = cycle_ - r;
-    const bool valid = k >= 0 && k < depth_;
-    x_[static_cast<std::size_t>(r)] = valid ? data_.activations[static_cast<std::size_t>(r * depth_ + k)] : 0;
-    if (valid) {
-      data_.access.read_activation(r, k);
-    }
-  }
-  for (std::int64_t c = 0; c < fold.n.size(); ++c) {
-    const std::int64_t k = cycle_ - c;
-    const bool valid = k >= 0 && k < depth_;
-    w_[static_cast<std::size_t>(c)] = valid ? data_.weights[static_cast<std::size_t>(k * fold.n.size() + c)] : 0;
-    if (valid) {
-      data_.access.read_weight(k, c);
-    }
-  }
+  const std::int64_t pixels = data_.fold->m.size(), channels = data_.fold->n.size();
+  data_.access.read_activations(present(cycle_, depth_, pixels, depth_, 1, data_.activations, x_));
+  data_.access.read_weights(present(cycle_, depth_, channels, 1, channels, data_.weights, w_));
   issued_ += grid_.step(x_, w_);
   ++cycle_;
   return issued_ == depth_ * rows_ * columns_;
@@ -85,10 +89,12 @@ void OutputStepper<T>::drain_edge() {
   if (drained_ == 0 && data_.state->accumulation.psum) {
     data_.sums.start();
   }
+  if (row < data_.sums.pixels()) {
+    data_.access.write_sums({row * data_.sums.channels(), 1, data_.sums.channels()});
+  }
   for (int c = 0; row < data_.sums.pixels() && c < data_.sums.channels(); ++c) {
     const OutputSum sum = grid_.bottom(c);
     const std::int64_t at = row * data_.sums.channels() + c;
-    data_.access.write_sum(at);
     arith::AccumulationEvidence& evidence = data_.sums.evidence();
     if (data_.state->accumulation.psum) {
       evidence.psum.count += sum.overflows;

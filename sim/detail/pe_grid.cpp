@@ -3,7 +3,6 @@
 #include "sim/detail/pe_grid.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "sim/detail/pe_narrow.hpp"
 
@@ -13,67 +12,105 @@ namespace {
 template <class T>
 using View = typename PeGrid<T>::View;
 
-// One row of PEs. Tree: the row belongs to an adder-tree group of more than one row.
+// Evidence of kLanes columns.
+template <class T>
+struct Evidence {
+  T *count, *least, *most;
+};
+
+// kLanes PEs of one row, of which `at` is the first in rows of sums and `x` in rows of x. The registers of the row are
+// read, those of the row below written: below comes before above. Tree: the row belongs to an adder-tree group of more
+// than one row.
 template <class T, PeMode M, bool Tree>
-[[gnu::always_inline]] inline void step_row(const View<T>& v, std::size_t r, bool group_end, T narrowing) {
+[[gnu::always_inline]] inline void step_lanes(const View<T>& v, T* x_wires, std::size_t at, bool group_end,
+                                              T narrowing, const Evidence<T>& evidence) {
   const PeRules& rules = *v.rules;
-  const std::size_t n = v.stride, above = r * n, below = above + n;
+  const std::size_t below = at + v.stride;
   const T low = static_cast<T>(rules.low), high = static_cast<T>(rules.high);
-  const T *x = v.x + r * v.x_stride, *w = v.weights + above;
-  const T *acc = v.acc + above, *exact = v.exact + above, *tree = v.tree + above, *first = v.first + above;
-  T *next_x = v.next_x + r * v.x_stride + 1;
-  T *next_acc = v.next_acc + below, *next_exact = v.next_exact + below, *next_tree = v.next_tree + below,
-    *next_first = v.next_first + below;
-  T *count = v.count + above, *least = v.min + above, *most = v.max + above;
+  T x[kLanes];
+  std::copy_n(x_wires, kLanes, x);
+  std::copy_n(x, kLanes, x_wires + 1);
+  const T* w = v.weights + at;
+  const T *acc = v.acc + at, *exact = v.exact + at, *tree = v.tree + at, *first = v.first + at;
+  T *next_acc = v.acc + below, *next_exact = v.exact + below, *next_tree = v.tree + below, *next_first = v.first + below;
   if (Tree && !group_end) {
-    // No two of these arrays overlap: registers of this cycle are read, those of the next are written.
+    // No two of these arrays overlap. Unrolled loops would not become vector code.
 #pragma GCC ivdep
-    for (std::size_t c = 0; c < n; ++c) {
+#pragma GCC unroll 1
+    for (std::size_t c = 0; c < kLanes; ++c) {
       const T product = w[c] * x[c];
-      next_x[c] = x[c];
       next_exact[c] = exact[c] + product;
       next_tree[c] = tree[c] + product;
     }
     if constexpr (M != PeMode::None) {
-      std::copy_n(acc, n, next_acc);
-      std::copy_n(first, n, next_first);
+      std::copy_n(acc, kLanes, next_acc);
+      std::copy_n(first, kLanes, next_first);
     }
     return;
   }
 #pragma GCC ivdep
-  for (std::size_t c = 0; c < n; ++c) {
+  for (std::size_t c = 0; c < kLanes; ++c) {
     const T product = w[c] * x[c];
     const T sum = exact[c] + product;
-    next_x[c] = x[c];
     next_exact[c] = sum;
-    least[c] = sum < least[c] ? sum : least[c];
-    most[c] = sum > most[c] ? sum : most[c];
+    evidence.least[c] = sum < evidence.least[c] ? sum : evidence.least[c];
+    evidence.most[c] = sum > evidence.most[c] ? sum : evidence.most[c];
     if constexpr (M != PeMode::None) {
       const T term = Tree ? tree[c] + product : product;
-      T new_acc = 0, new_first = 0, new_count = count[c];
+      T new_acc = 0, new_first = 0, new_count = evidence.count[c];
       narrow_sum<T, M>(acc[c], term, first[c], narrowing, rules, low, high, new_acc, new_first, new_count);
       next_acc[c] = new_acc;
       next_first[c] = new_first;
-      count[c] = new_count;
+      evidence.count[c] = new_count;
     }
   }
   if constexpr (Tree) {
-    std::fill_n(next_tree, n, T(0));
+    std::fill_n(next_tree, kLanes, T(0));
+  }
+}
+
+// Rows from the bottom up and columns from the right to the left, so that each PE is done before its neighbour writes
+// into it. `one_row(r, group_end, index of the narrowing)`.
+template <class OneRow>
+[[gnu::always_inline]] inline void for_rows(int rows, int step, std::int64_t narrowing, const OneRow& one_row) {
+  std::int64_t group = narrowing + (rows + step - 1) / step - 1;
+  int left = (rows - 1) % step + 1;  // rows of the group from this one up
+  bool group_end = true;
+  for (int r = rows - 1; r >= 0; --r) {
+    one_row(static_cast<std::size_t>(r), group_end, group);
+    group_end = --left == 0;
+    if (group_end) {
+      --group;
+      left = step;
+    }
   }
 }
 
 template <class T, PeMode M, bool Tree>
-[[gnu::always_inline]] inline void step_rows(const View<T>& v, int step) {
-  T narrowing = static_cast<T>(v.narrowing);
-  int in_group = 0;
-  for (int r = 0; r < v.rows; ++r) {
-    const bool group_end = ++in_group == step || r + 1 == v.rows;
-    step_row<T, M, Tree>(v, static_cast<std::size_t>(r), group_end, narrowing);
-    if (group_end) {
-      ++narrowing;
-      in_group = 0;
-    }
+[[gnu::always_inline]] inline void step_rows(View<T> v, int step) {
+  if (v.stride == kLanes) {  // one vector of columns: their evidence stays in registers of the host
+    T count[kLanes], least[kLanes], most[kLanes];
+    std::copy_n(v.count, kLanes, count);
+    std::copy_n(v.min, kLanes, least);
+    std::copy_n(v.max, kLanes, most);
+    for_rows(v.rows, step, v.narrowing, [&](std::size_t r, bool group_end, std::int64_t narrowing)
+             __attribute__((always_inline)) {
+      step_lanes<T, M, Tree>(v, v.x + r * v.x_stride, r * kLanes, group_end, static_cast<T>(narrowing),
+                             {count, least, most});
+    });
+    std::copy_n(count, kLanes, v.count);
+    std::copy_n(least, kLanes, v.min);
+    std::copy_n(most, kLanes, v.max);
+    return;
   }
+  for_rows(v.rows, step, v.narrowing, [&](std::size_t r, bool group_end, std::int64_t narrowing)
+           __attribute__((always_inline)) {
+    for (std::size_t c = v.stride; c > 0;) {
+      c -= kLanes;
+      step_lanes<T, M, Tree>(v, v.x + r * v.x_stride + c, r * v.stride + c, group_end, static_cast<T>(narrowing),
+                             {v.count + c, v.min + c, v.max + c});
+    }
+  });
 }
 
 template <class T, PeMode M>
@@ -178,16 +215,14 @@ void PeGrid<T>::configure(int rows, int columns, const PeRules& rules) {
   stride_ = (static_cast<std::size_t>(columns) + kLanes - 1) / kLanes * kLanes;
   x_stride_ = stride_ + kLanes;
   const auto r = static_cast<std::size_t>(rows);
-  for (auto* registers : {&x_, &next_x_}) {
-    registers->assign(r * x_stride_, 0);
-  }
-  for (auto* registers : {&acc_, &next_acc_, &exact_, &next_exact_, &tree_, &next_tree_, &first_, &next_first_}) {
+  x_.assign(r * x_stride_, 0);
+  for (auto* registers : {&acc_, &exact_, &tree_, &first_}) {
     registers->assign((r + 1) * stride_, 0);
   }
-  for (auto* registers : {&weights_, &count_, &min_, &max_}) {
-    registers->assign(r * stride_, 0);
+  weights_.assign(r * stride_, 0);
+  for (auto* registers : {&count_, &min_, &max_, &bubble_}) {
+    registers->assign(stride_, 0);
   }
-  bubble_.assign(stride_, 0);
 }
 
 template <class T>
@@ -205,26 +240,7 @@ void PeGrid<T>::reset(const std::int64_t* exact, int used_columns, std::int64_t 
   for (std::size_t row = 0; row <= static_cast<std::size_t>(rows_); ++row) {
     std::copy(bubble_.begin(), bubble_.end(), exact_.begin() + static_cast<std::ptrdiff_t>(row * stride_));
   }
-  std::copy(exact_.begin() + static_cast<std::ptrdiff_t>(stride_), exact_.end(), min_.begin());
-  std::copy(exact_.begin() + static_cast<std::ptrdiff_t>(stride_), exact_.end(), max_.begin());
-}
-
-template <class T>
-std::uint64_t PeGrid<T>::overflows(int column) const {
-  std::uint64_t sum = 0;
-  for (auto at = static_cast<std::size_t>(column); at < count_.size(); at += stride_) {
-    sum += static_cast<std::uint64_t>(count_[at]);
-  }
-  return sum;
-}
-
-template <class T>
-arith::Range PeGrid<T>::range(int column) const {
-  arith::Range range;
-  for (auto at = static_cast<std::size_t>(column); at < min_.size(); at += stride_) {
-    range.merge({min_[at], max_[at]});
-  }
-  return range;
+  min_ = max_ = bubble_;
 }
 
 template <class T>
@@ -238,15 +254,8 @@ void PeGrid<T>::push_weights(const std::int32_t* row, int count) {
 
 template <class T>
 void PeGrid<T>::step() {
-  detail::step(View{rows_, stride_, x_stride_, x_.data(), next_x_.data(), acc_.data(), next_acc_.data(),
-                    exact_.data(), next_exact_.data(), tree_.data(), next_tree_.data(), first_.data(),
-                    next_first_.data(), weights_.data(), count_.data(), min_.data(), max_.data(), &rules_,
-                    narrowing_});
-  x_.swap(next_x_);
-  acc_.swap(next_acc_);
-  exact_.swap(next_exact_);
-  tree_.swap(next_tree_);
-  first_.swap(next_first_);
+  detail::step(View{rows_, stride_, x_stride_, x_.data(), acc_.data(), exact_.data(), tree_.data(), first_.data(),
+                    weights_.data(), count_.data(), min_.data(), max_.data(), &rules_, narrowing_});
 }
 
 template class PeGrid<std::int32_t>;

@@ -66,7 +66,7 @@ class PeGrid {
   // One cycle of weight load: all weights move down, `row` [count] enters at the top (null: zeros).
   void push_weights(const std::int32_t* row, int count);
 
-  // Wires at the edges, to be set before step(): x of each row, sums of each column.
+  // Wires at the edges: x of each row, sums of each column. They keep what was set; after reset() 0 and bubbles.
   void set_x(int row, std::int32_t value) { x_[static_cast<std::size_t>(row) * x_stride_] = value; }
   void set_top(int column, T acc, T exact, T first) {
     const auto c = static_cast<std::size_t>(column);
@@ -87,17 +87,21 @@ class PeGrid {
   }
 
   // Since reset: overflows, and the exact sums at narrowings, of one column.
-  [[nodiscard]] std::uint64_t overflows(int column) const;
-  [[nodiscard]] arith::Range range(int column) const;
+  [[nodiscard]] std::uint64_t overflows(int column) const {
+    return static_cast<std::uint64_t>(count_[static_cast<std::size_t>(column)]);
+  }
+  [[nodiscard]] arith::Range range(int column) const {
+    return {min_[static_cast<std::size_t>(column)], max_[static_cast<std::size_t>(column)]};
+  }
 
   // What the step kernels see. Rows of sums are [rows + 1][stride]: row 0 is the wires at the top, row r + 1 the output
   // registers of PE row r. Rows of x are [rows][x_stride]: entry 0 is the wire at the left, c + 1 the register.
   struct View {
     int rows;
     std::size_t stride, x_stride;
-    T *x, *next_x, *acc, *next_acc, *exact, *next_exact, *tree, *next_tree, *first, *next_first;
-    const T* weights;
-    T *count, *min, *max;  // [rows][stride]: a row of its own each, so that no row waits for another
+    T *x, *acc, *exact, *tree, *first;
+    const T* weights;      // [rows][stride]
+    T *count, *min, *max;  // [stride]
     const PeRules* rules;
     std::int64_t narrowing;
   };
@@ -113,8 +117,7 @@ class PeGrid {
   int rows_ = 0, columns_ = 0;
   std::size_t stride_ = 0, x_stride_ = 0;
   std::int64_t narrowing_ = 0;
-  Registers x_, next_x_, acc_, next_acc_, exact_, next_exact_, tree_, next_tree_, first_, next_first_;
-  Registers weights_, count_, min_, max_, bubble_;
+  Registers x_, acc_, exact_, tree_, first_, weights_, count_, min_, max_, bubble_;
 };
 
 }  // namespace guardbit::sim

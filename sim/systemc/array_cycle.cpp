@@ -12,8 +12,8 @@ bool registers_fit_32_bits(const LayerState& state, const Fold& fold) {
   const std::int64_t magnitude = psum ? state.group_magnitude : state.magnitude;
   const PeRules rules = pe_rules(psum ? *psum : state.accumulation.accumulator, magnitude);
   const std::int64_t narrowings = state.view.depth + 1;
-  const std::int64_t per_pe = streamed(state.machine->array.dataflow, fold) + 1;
-  return fits_32_bits(rules, magnitude) && narrowings < INT32_MAX && per_pe < INT32_MAX;
+  const std::int64_t per_column = state.machine->array.rows * (streamed(state.machine->array.dataflow, fold) + 1);
+  return fits_32_bits(rules, magnitude) && narrowings < INT32_MAX && per_column < INT32_MAX;
 }
 
 }  // namespace

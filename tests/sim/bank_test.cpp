@@ -40,6 +40,36 @@ TEST(BankClock, TheFullestBankDecides) {
   EXPECT_EQ(clock.end_cycle(), 1);
 }
 
+TEST(BankClock, AccessesAtOnceCountLikeSingleOnes) {
+  struct Shape {
+    int banks, word, ports;
+  };
+  const Shape shapes[] = {{16, 1, 1}, {16, 4, 1}, {64, 2, 2}, {128, 1, 1}, {12, 1, 1}, {8, 3, 1}, {1, 1, 1}, {4, 1, 0}};
+  for (const auto [banks, word, ports] : shapes) {
+    Machine::Scratchpads pads;
+    pads.banks = banks;
+    pads.word = word;
+    pads.ports = ports;
+    BankClock single, whole;
+    single.configure(pads);
+    whole.configure(pads);
+    for (std::int64_t step = 0; step < 70; ++step) {
+      for (std::int64_t count = 0; count < 20; ++count) {
+        std::vector<std::int64_t> reads, writes;
+        for (std::int64_t i = 0; i < count; ++i) {
+          reads.push_back(3 + i * step);
+          writes.push_back((7 + i * step) % 23);
+          single.read(Memory::Activation, reads.back());
+          single.write(Memory::Accumulator, writes.back());
+        }
+        whole.read(Memory::Activation, reads);
+        whole.write(Memory::Accumulator, writes);
+        EXPECT_EQ(whole.end_cycle(), single.end_cycle()) << banks << " banks, word " << word << ", step " << step;
+      }
+    }
+  }
+}
+
 Machine two_by_two(Dataflow dataflow) {
   Machine machine;
   machine.array = {.rows = 2, .columns = 2, .dataflow = dataflow};
