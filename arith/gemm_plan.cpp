@@ -56,6 +56,7 @@ bool add_column(const GemmPlan& plan, ColumnBlock& block, int c, Reach& reach) {
   const bool overflows = exact < plan.low || exact > plan.high;
   const std::int64_t value =
       overflows ? static_cast<std::int64_t>(fit(exact, plan.accumulation.accumulator.format).value) : exact;
+  if (value < -kBound32 || value > kBound32) return false;  // wrapped far away, in an unsigned format
   reach.move = std::max({reach.move, up, down});
   reach.sum = std::max({reach.sum, std::abs(exact) + std::max(up, down), std::abs(value) + std::max(up, down)});
   const std::uint32_t bit = std::uint32_t{1} << c;

@@ -241,6 +241,20 @@ TEST(Gemm, SumsBeyond32BitsAreExact) {
   compare(p, expected, tally);
 }
 
+TEST(Gemm, ANegativeStartWrapsFarAwayInAWideUnsignedFormat) {
+  for (int width = 28; width <= 63; ++width) {
+    for (const Overflow mode : {Overflow::WRAP, Overflow::SAT}) {
+      GemmProblem p = quiet(3, 5, 20, integer_format(width, false, mode));
+      for (std::size_t i = 0; i < p.rhs.size(); ++i) p.rhs[i] = i % 2 == 0 ? 7 : -7;
+      std::fill(p.u8.begin(), p.u8.end(), std::uint8_t{200});
+      p.initial = {-1, -2193, 0, 5, -300};
+      Tally tally;
+      compare(p, gemm_oracle(p), tally);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST(Gemm, TheGuardGivesUpAndComesBack) {
   // Thousands of rows that overflow at once, then thousands that never do.
   GemmProblem p = quiet(6000, 8, 16, integer_format(16, true, Overflow::SAT));
