@@ -20,7 +20,7 @@ struct Evidence {
 
 // kLanes PEs of one row, of which `at` is the first in rows of sums and `x` in rows of x. The registers of the row are
 // read, those of the row below written: below comes before above. Tree: the row belongs to an adder-tree group of more
-// than one row.
+// than one row; below the end of a group the tree register is never written and stays 0.
 template <class T, PeMode M, bool Tree>
 [[gnu::always_inline]] inline void step_lanes(const View<T>& v, T* x_wires, std::size_t at, bool group_end,
                                               T narrowing, const Evidence<T>& evidence) {
@@ -32,7 +32,8 @@ template <class T, PeMode M, bool Tree>
   std::copy_n(x, kLanes, x_wires + 1);
   const T* w = v.weights + at;
   const T *acc = v.acc + at, *exact = v.exact + at, *tree = v.tree + at, *first = v.first + at;
-  T *next_acc = v.acc + below, *next_exact = v.exact + below, *next_tree = v.tree + below, *next_first = v.first + below;
+  T *next_acc = v.acc + below, *next_exact = v.exact + below;
+  T *next_tree = v.tree + below, *next_first = v.first + below;
   if (Tree && !group_end) {
     // No two of these arrays overlap. Unrolled loops would not become vector code.
 #pragma GCC ivdep
@@ -63,9 +64,6 @@ template <class T, PeMode M, bool Tree>
       next_first[c] = new_first;
       evidence.count[c] = new_count;
     }
-  }
-  if constexpr (Tree) {
-    std::fill_n(next_tree, kLanes, T(0));
   }
 }
 
