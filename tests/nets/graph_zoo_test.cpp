@@ -44,7 +44,8 @@ INSTANTIATE_TEST_SUITE_P(Networks, Zoo,
                                          ZooCase{"resnet18", {224, 224, 3}, 1814073344, 11678912, 1000},
                                          ZooCase{"resnet20", {32, 32, 3}, 40551040, 268336, 10},
                                          ZooCase{"vgg_small", {32, 32, 3}, 607600640, 4656512, 10},
-                                         ZooCase{"mobilenet_v1", {32, 32, 3}, 12038656, 210160, 10}),
+                                         ZooCase{"mobilenet_v1", {32, 32, 3}, 12038656, 210160, 10},
+                                         ZooCase{"ds_cnn", {49, 10, 1}, 2656768, 22016, 12}),
                          [](const auto& instance) { return instance.param.name; });
 
 TEST(MobileNet, WidthFollowsTheTemplateKey) {
