@@ -13,6 +13,7 @@ struct Stripped {
   Network network;
   std::vector<std::string> removed;  // names of the removed nodes, in order
 };
-[[nodiscard]] Stripped strip_inference(const Network& network);
+// keep_softmax: a softmax at the output stays.
+[[nodiscard]] Stripped strip_inference(const Network& network, bool keep_softmax = false);
 
 }  // namespace guardbit::nets

@@ -126,6 +126,9 @@ graph: {from: input, with: [soft1, drop1, fc, soft2, drop2], to: output}
   const Stripped stripped = strip_inference(network);
   EXPECT_EQ(names_of(stripped.network), "input soft1 fc -> fc");  // a softmax inside matters
   EXPECT_EQ(stripped.removed, (std::vector<std::string>{"drop1", "soft2", "drop2"}));
+  const Stripped kept = strip_inference(network, true);
+  EXPECT_EQ(names_of(kept.network), "input soft1 fc soft2 -> soft2");
+  EXPECT_EQ(kept.removed, (std::vector<std::string>{"drop1", "drop2"}));
   EXPECT_EQ(stripped.network.parameters.size(), 2U);
 }
 
