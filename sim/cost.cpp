@@ -39,14 +39,15 @@ struct DramBytes {
   std::int64_t operator()(const Elementwise&) const { return 0; }
 };
 
-std::int64_t lane_work(const Operation& operation) {
+// Lane operations of the vector unit, pass by pass; none for other units.
+LanePasses lane_passes(const Operation& operation) {
   if (const auto* requantize = std::get_if<RequantizeTile>(&operation)) {
-    return requantize->outputs.count();
+    return {requantize->outputs.count()};
   }
   if (const auto* elementwise = std::get_if<Elementwise>(&operation)) {
-    return elementwise->operations;
+    return elementwise->passes;
   }
-  return 0;
+  return {};
 }
 
 struct Charge {
@@ -96,7 +97,7 @@ struct Charge {
   void operator()(const Elementwise& work) const {
     cost.vector_busy_cycles += u64(command_cycles(machine, work));
     for (const Region& region : work.inputs) {
-      cost.activation_read_bytes += u64(region.box.count() * machine.activation_element_bytes());
+      cost.activation_read_bytes += u64(work.reads * region.box.count() * machine.activation_element_bytes());
     }
     cost.activation_write_bytes += u64(work.outputs.count() * machine.activation_element_bytes());
   }
@@ -128,9 +129,12 @@ std::int64_t dram_bytes(const Machine& machine, const Operation& operation) {
 }
 
 std::int64_t command_cycles(const Machine& machine, const Operation& operation) {
-  const std::int64_t work = lane_work(operation);
-  if (work > 0) {
-    return ceil_div(work, machine.vector_unit.lanes);
+  std::int64_t vector_cycles = 0;
+  for (const std::int64_t work : lane_passes(operation)) {
+    vector_cycles += ceil_div(work, machine.vector_unit.lanes);
+  }
+  if (vector_cycles > 0) {
+    return vector_cycles;
   }
   return machine.dram.latency_cycles + ceil_div(dram_bytes(machine, operation), machine.dram.bytes_per_cycle);
 }
@@ -171,7 +175,9 @@ void account_cycles(const LayerProgram& program, const Schedule& schedule, nets:
 std::int64_t vector_operations(const LayerProgram& program) {
   std::int64_t sum = 0;
   for (const Command& command : program.commands) {
-    sum += lane_work(command.operation);
+    for (const std::int64_t work : lane_passes(command.operation)) {
+      sum += work;
+    }
   }
   return sum;
 }

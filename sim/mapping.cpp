@@ -15,13 +15,16 @@ using nets::IntegerLayer;
 using nets::IntegerNetwork;
 using nets::IntegerOp;
 
-std::int64_t lane_operations(const IntegerLayer& layer, const Box& outputs) {
+LanePasses lane_passes(const IntegerLayer& layer, const Box& outputs) {
+  const std::int64_t elements = outputs.count();
   switch (layer.op) {
     case IntegerOp::MaxPool:
     case IntegerOp::AveragePool:
-      return outputs.count() * layer.window.kernel_h * layer.window.kernel_w;
+      return {elements * layer.window.kernel_h * layer.window.kernel_w};
     case IntegerOp::Add:
-      return outputs.count() * static_cast<std::int64_t>(layer.inputs.size());
+      return {elements * static_cast<std::int64_t>(layer.inputs.size())};
+    case IntegerOp::Softmax:
+      return {elements, elements, outputs.h.size() * outputs.w.size(), elements};
     case IntegerOp::Input:
     case IntegerOp::Conv2d:
     case IntegerOp::FullyConnected:
@@ -31,8 +34,11 @@ std::int64_t lane_operations(const IntegerLayer& layer, const Box& outputs) {
     case IntegerOp::Flatten:
       break;
   }
-  return outputs.count();
+  return {elements};
 }
+
+// The reciprocals of a softmax come from its sums; its other passes each look at the codes.
+int reading_passes(const IntegerLayer& layer) { return layer.op == IntegerOp::Softmax ? 3 : 1; }
 
 std::vector<Box> output_tiles(const nets::Shape& shape, const TileShape& tile) {
   std::vector<Box> boxes;
@@ -71,7 +77,8 @@ LayerProgram map_elementwise(const Machine& machine, const IntegerNetwork& netwo
   for (std::size_t t = 0; t < tiles.size(); ++t) {
     const std::size_t half = t % static_cast<std::size_t>(machine.buffers());
     std::int64_t address = static_cast<std::int64_t>(half) * slot;
-    Elementwise work{.outputs = tiles[t], .inputs = {}, .address = 0, .operations = lane_operations(layer, tiles[t])};
+    Elementwise work{.outputs = tiles[t], .inputs = {}, .address = 0, .passes = lane_passes(layer, tiles[t]),
+                     .reads = reading_passes(layer)};
     std::vector<int> after{stored[half]};
     for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
       const Region region{address, input_box(network, layer, static_cast<int>(i), tiles[t])};

@@ -6,6 +6,7 @@
 // Addresses count elements from the start of a scratchpad.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -86,12 +87,16 @@ struct ReloadSums {
   Box outputs;
   std::int64_t accumulators = 0;
 };
+// Lane operations of each pass over a tile; a pass begins when the last lane of the one before has ended. One pass:
+// elements x inputs, or elements x taps of a pool. Softmax: largest codes, sums, reciprocals, results.
+using LanePasses = std::array<std::int64_t, 4>;
 // A layer without weights, one tile: regions of all inputs -> `outputs` at `address`.
 struct Elementwise {
   Box outputs;
   std::vector<Region> inputs;
   std::int64_t address = 0;
-  std::int64_t operations = 0;  // lane operations: elements x inputs, or elements x taps of a pool
+  LanePasses passes{};
+  int reads = 1;  // passes that read the inputs
 };
 // Activation scratchpad -> DRAM.
 struct StoreOutputs {

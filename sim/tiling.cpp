@@ -171,6 +171,7 @@ Box input_box(const IntegerNetwork& network, const IntegerLayer& layer, int inpu
     case IntegerOp::Concat:
     case IntegerOp::Requantize:
     case IntegerOp::Flatten:
+    case IntegerOp::Softmax:
       break;
   }
   return {outputs.h, outputs.w, {0, shape.c}};

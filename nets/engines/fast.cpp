@@ -24,6 +24,8 @@ void run_layer(const fast::Context& context, LayerResult& result) {
       return fast::requantize(context, result);
     case IntegerOp::Pad:
       return fast::pad(context, result);
+    case IntegerOp::Softmax:
+      return fast::softmax(context, result);
     case IntegerOp::Flatten:
       result.codes.data = context.input().data;
       return;

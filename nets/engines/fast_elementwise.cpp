@@ -3,6 +3,7 @@
 
 #include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
+#include "nets/quantize/softmax_table.hpp"
 
 namespace guardbit::nets::fast {
 namespace {
@@ -117,6 +118,20 @@ void concat(const Context& context, LayerResult& result) {
     }
     first_channel += mine;
   }
+}
+
+void softmax(const Context& context, LayerResult& result) {
+  const TableSoftmax row(context.layer);
+  const auto channels = static_cast<std::size_t>(context.layer.shape.c);
+  const std::span<const std::int32_t> in = context.input().data;
+  const std::span<std::int32_t> out = result.codes.data;
+  const auto rows = static_cast<std::int64_t>(in.size() / channels);
+  const int parts = arith::part_count(context.options.threads, rows);
+  arith::parallel_parts(parts, rows, [&](int, std::int64_t first, std::int64_t last) {
+    for (auto at = static_cast<std::size_t>(first); at < static_cast<std::size_t>(last); ++at) {
+      row(in.subspan(at * channels, channels), out.subspan(at * channels, channels));
+    }
+  });
 }
 
 void pad(const Context& context, LayerResult& result) {

@@ -28,5 +28,6 @@ void add(const Context& context, LayerResult& result);
 void concat(const Context& context, LayerResult& result);
 void requantize(const Context& context, LayerResult& result);
 void pad(const Context& context, LayerResult& result);
+void softmax(const Context& context, LayerResult& result);
 
 }  // namespace guardbit::nets::fast

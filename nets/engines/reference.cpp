@@ -24,6 +24,8 @@ void run_layer(const reference::Context& context, LayerResult& result) {
       return reference::requantize(context, result);
     case IntegerOp::Pad:
       return reference::pad(context, result);
+    case IntegerOp::Softmax:
+      return reference::softmax(context, result);
     case IntegerOp::Flatten:
       result.codes.data = context.input().data;
       return;

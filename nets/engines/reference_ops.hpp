@@ -37,5 +37,6 @@ void add(const Context& context, LayerResult& result);
 void concat(const Context& context, LayerResult& result);
 void requantize(const Context& context, LayerResult& result);
 void pad(const Context& context, LayerResult& result);
+void softmax(const Context& context, LayerResult& result);
 
 }  // namespace guardbit::nets::reference

@@ -11,6 +11,7 @@ namespace guardbit::nets::bundle_parts {
 namespace {
 
 constexpr int kMaxExtent = 1 << 20;
+constexpr const char* kExponentials = ".exponentials";
 
 template <class To, class From>
 Array converted(const std::vector<std::int64_t>& shape, const std::vector<From>& values) {
@@ -137,6 +138,10 @@ Value layer_value(const IntegerLayer& layer, NamedArrays& tensors) {
     map.set("channels_before", Value(layer.channels_before));
   }
   if (layer.weighted()) put_weights(layer, map, tensors);
+  if (layer.op == IntegerOp::Softmax) {
+    const std::vector<std::int64_t> shape{static_cast<std::int64_t>(layer.exponentials.size())};
+    tensors.emplace_back(layer.name + kExponentials, converted<std::uint16_t>(shape, layer.exponentials));
+  }
   std::vector<Value> lists;
   for (std::size_t i = 0; i < layer.input_stages.size(); ++i) {
     const std::string prefix = fmt::format("{}.input_stages.{}", layer.name, i);
@@ -169,6 +174,10 @@ IntegerLayer read_layer(const Section& section, const TensorFile& tensors, const
     layer.channels_before = static_cast<int>(section.integer("channels_before", 0, kMaxExtent));
   }
   if (layer.weighted()) take_weights(layer, section, source);
+  if (layer.op == IntegerOp::Softmax) {
+    const std::string tensor = layer.name + kExponentials;
+    layer.exponentials = source.need(tensor).to_int32(source.where(tensor));
+  }
   for (const Section& list : section.sections("input_stages")) {
     layer.input_stages.push_back(read_stages(list, "stages", source));
   }

@@ -10,6 +10,7 @@
 #include "arith/error.hpp"
 #include "nets/quantize/conv_shape.hpp"
 #include "nets/quantize/integer_network.hpp"
+#include "nets/quantize/softmax_table.hpp"
 #include "nets/quantize/stage_range.hpp"
 
 namespace guardbit::nets {
@@ -31,6 +32,7 @@ class Checker {
     check_format(layer_.output);
     check_shape();
     if (layer_.weighted()) check_weights();
+    check_table();
     check_stage_lists();
   }
 
@@ -116,6 +118,7 @@ class Checker {
         return windowed(true);
       case IntegerOp::Add:
       case IntegerOp::Requantize:
+      case IntegerOp::Softmax:
         return in().shape;
       case IntegerOp::Concat: {
         Shape sum = in().shape;
@@ -186,6 +189,18 @@ class Checker {
     }
   }
 
+  void check_table() const {
+    if (layer_.op == IntegerOp::Softmax) {
+      try {
+        check_softmax(layer_, in().output);
+      } catch (const Error& error) {
+        fail("{}", error.what());
+      }
+    } else if (!layer_.exponentials.empty()) {
+      fail("has exponentials, which this operator does not use");
+    }
+  }
+
   void check_count(const char* what, std::size_t found, bool one_allowed) const {
     if (found == 0 || found == channels() || (one_allowed && found == 1)) return;
     fail("{} has {} entries, allowed {}{}", what, found, one_allowed ? "1 or " : "", channels());
@@ -227,6 +242,7 @@ class Checker {
                                             : (i == 0 ? term : hull(range, term));
       }
     }
+    if (layer_.op == IntegerOp::Softmax) return;  // its definition ends with the output format
     const Interval out = staged ? through(layer_.stages, range, layer_.shape.c, "stages") : range;
     if (!within(out, format_interval(layer_.output.format))) {
       fail("its results may leave the output format {}; end the stages with a narrowing to it",

@@ -9,6 +9,7 @@
 //   requantize               out = stages(x), element by element (a stand-alone activation or change of format)
 //   pad                      new elements are zero_point
 //   flatten                  a copy, in H, W, C order
+//   softmax                  over C, by a table of exponentials: nets/quantize/softmax_table.hpp
 #pragma once
 
 #include <string>
@@ -31,7 +32,8 @@ namespace guardbit::nets {
   X(AveragePool, "average_pool")       \
   X(Requantize, "requantize")          \
   X(Pad, "pad")                        \
-  X(Flatten, "flatten")
+  X(Flatten, "flatten")                \
+  X(Softmax, "softmax")
 
 enum class IntegerOp : unsigned char {
 #define X(id, text) id,
@@ -67,6 +69,8 @@ struct IntegerLayer {
 
   Padding padding;  // pad
   int channels_before = 0;
+
+  std::vector<std::int32_t> exponentials;  // softmax: the table, [256]
 
   std::vector<arith::StageList> input_stages;  // add, concat: one per input
   arith::StageList stages;

@@ -10,6 +10,7 @@
 #include "nets/graph/fold_batch_norm.hpp"
 #include "nets/graph/strip_inference.hpp"
 #include "nets/quantize/scheme.hpp"
+#include "nets/quantize/softmax_table.hpp"
 
 namespace guardbit::nets {
 namespace {
@@ -44,8 +45,14 @@ class Converter {
   const TensorFormat& format_of(int node) { return result_.layer(layer_of(node)).output; }
 
   TensorFormat own_format(int node) const {
-    const bool whole = node == 0 || node == network_.output;
+    const bool whole = node == 0 || node == network_.output || feeds_softmax(node);
     return scheme_.tensor(statistics_.at(static_cast<std::size_t>(node)), whole);
+  }
+
+  // What enters a softmax are logits, whether the network ends with them or with the softmax.
+  bool feeds_softmax(int node) const {
+    const auto& readers = readers_[static_cast<std::size_t>(node)];
+    return std::any_of(readers.begin(), readers.end(), [&](int i) { return network_.node(i).op == Op::Softmax; });
   }
 
   // The activation that `node`'s layer can take over: its only reader, if that is relu or relu6.
@@ -136,6 +143,19 @@ class Converter {
     finish(std::move(layer), node, node);
   }
 
+  void softmax(int node) {
+    const TensorFormat& logits = format_of(network_.node(node).inputs[0]);
+    if (logits.format.width > kSoftmaxCodeBits) {
+      throw Error(fmt::format("quantize: node {}: softmax by table: found inputs of {} bits, allowed up to {}; set "
+                              "activation_bits={} or keep_softmax=false",
+                              network_.node(node).name, logits.format.width, kSoftmaxCodeBits, kSoftmaxCodeBits));
+    }
+    IntegerLayer layer = start(node, IntegerOp::Softmax);
+    layer.output = softmax_output(logits);
+    layer.exponentials = softmax_table(logits.scale);
+    finish(std::move(layer), node, node);
+  }
+
   // Operators that keep the format of their input.
   void keeping(int node, IntegerOp op) {
     const Node& n = network_.node(node);
@@ -177,8 +197,9 @@ class Converter {
         return keeping(node, IntegerOp::Pad);
       case Op::Flatten:
         return keeping(node, IntegerOp::Flatten);
-      case Op::Dropout:
       case Op::Softmax:
+        return softmax(node);
+      case Op::Dropout:
         throw Error(
             fmt::format("quantize: node {}: {} is allowed only where inference does not need it", n.name, name(n.op)));
     }
@@ -203,7 +224,9 @@ FloatTensor first_images(const FloatTensor& images, std::int64_t count) {
 
 }  // namespace
 
-Network prepare_float(const Network& network) { return strip_inference(fold_batch_norm(network)).network; }
+Network prepare_float(const Network& network, bool keep_softmax) {
+  return strip_inference(fold_batch_norm(network), keep_softmax).network;
+}
 
 IntegerNetwork convert(const Network& folded, const std::vector<TensorStatistics>& statistics,
                        const QuantizeOptions& options) {
@@ -213,7 +236,7 @@ IntegerNetwork convert(const Network& folded, const std::vector<TensorStatistics
 
 Quantized quantize(const Network& network, const FloatTensor& images, const QuantizeOptions& options, int threads) {
   Quantized result;
-  result.folded = prepare_float(network);
+  result.folded = prepare_float(network, options.keep_softmax);
   const int point_width = options.scheme == QuantizeScheme::Dfp ? options.activation_bits : 0;
   const auto statistics = calibrate(result.folded, first_images(images, options.images), point_width, threads);
   result.network = convert(result.folded, statistics, options);

@@ -1,6 +1,6 @@
 // Float network -> integer network.
 //
-// Batch norm is folded; dropout and a final softmax are removed; relu and relu6 become part of the convolution, fully
+// Batch norm is folded; dropout and, unless it is kept, a final softmax are removed; relu and relu6 become part of the convolution, fully
 // connected layer or addition before them when nobody else reads that. Pooling, padding and flattening keep the format
 // of their input. A batch norm that cannot be folded becomes a depthwise 1x1 convolution.
 #pragma once
@@ -16,8 +16,8 @@ struct Quantized {
   IntegerNetwork network;
 };
 
-// Batch norm folded, dropout and final softmax gone: what quantize() converts.
-[[nodiscard]] Network prepare_float(const Network& network);
+// Batch norm folded, dropout and (unless kept) final softmax gone: what quantize() converts.
+[[nodiscard]] Network prepare_float(const Network& network, bool keep_softmax = false);
 
 // images: calibration images [N, H, W, C], preprocessed. Uses the first options.images of them.
 [[nodiscard]] Quantized quantize(const Network& network, const FloatTensor& images, const QuantizeOptions& options,

@@ -24,6 +24,7 @@ QuantizeOptions read_quantize_options(const Section& section) {
 #define X(id, meaning) {#id, arith::Rounding::id},
   options.rounding = section.one_of<arith::Rounding>("rounding", {GUARDBIT_ROUNDING_MODES(X)}, options.rounding);
 #undef X
+  options.keep_softmax = section.boolean("keep_softmax", options.keep_softmax);
   return options;
 }
 

@@ -25,6 +25,7 @@ struct QuantizeOptions {
   int images = 500;
   std::string output_policy = "tflite_double";           // of Int8: tflite_double, tflite_single, onnx_float
   arith::Rounding rounding = arith::Rounding::RND_CONV;  // of Fixed and Dfp, when the accumulator is shifted
+  bool keep_softmax = false;                             // at the output; false: the network ends with the logits
 };
 
 // Keys, all optional:
@@ -32,7 +33,10 @@ struct QuantizeOptions {
 //   activation_bits  2 to 16 (8)
 //   weight_bits      2 to 16 (8)
 //   calibration      {method: min_max | percentile | mse, percentile: 50 to 100, overflow_rate: 0 to 1, images: 1 or
-//   more} output_policy    tflite_double, tflite_single, onnx_float rounding         a rounding mode of arith/modes.hpp
+//                    more}
+//   output_policy    tflite_double, tflite_single, onnx_float
+//   rounding         a rounding mode of arith/modes.hpp
+//   keep_softmax     true: a softmax at the output becomes a layer, by table; false (default): it is removed
 // Other keys of the section are left to others: call done() when all is read.
 [[nodiscard]] QuantizeOptions read_quantize_options(const Section& section);
 

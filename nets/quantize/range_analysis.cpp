@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "nets/quantize/conv_shape.hpp"
+#include "nets/quantize/softmax_table.hpp"
 
 namespace guardbit::nets {
 namespace {
@@ -45,6 +46,10 @@ Interval output_range(const IntegerNetwork& network, const IntegerLayer& layer, 
     case IntegerOp::MaxPool:
     case IntegerOp::Flatten:
       return in(0);
+    case IntegerOp::Softmax: {  // 0 .. 1; the format cuts it
+      const std::int64_t zero = layer.output.zero_point;
+      return {zero, zero + (std::int64_t{1} << softmax_fraction_bits(layer.output.scale))};
+    }
   }
   __builtin_unreachable();
 }

@@ -62,6 +62,15 @@ class Tile {
     return sum < 0 ? -magnitude : magnitude;
   }
 
+  // Positions of a softmax: its tiles have all channels, its inputs their shape.
+  void softmax(std::span<std::int32_t> out) const {
+    const auto channels = static_cast<std::size_t>(work_.outputs.c.size());
+    const auto codes = scratchpad_.subspan(static_cast<std::size_t>(work_.inputs[0].address), out.size());
+    for (std::size_t at = 0; at < out.size(); at += channels) {
+      (*state_.softmax)(codes.subspan(at, channels), out.subspan(at, channels));
+    }
+  }
+
  private:
   // Visits the elements of the window of output (p, q) that exist.
   template <class Visit>
@@ -90,6 +99,10 @@ class Tile {
 void compute_elementwise(const LayerState& state, const Elementwise& work, std::span<const std::int32_t> scratchpad,
                          std::span<std::int32_t> out, arith::StageCounts& counts) {
   const Tile tile(state, work, scratchpad);
+  if (state.layer->op == IntegerOp::Softmax) {
+    tile.softmax(out);
+    return;
+  }
   const Box& box = work.outputs;
   std::vector<std::int64_t> values(static_cast<std::size_t>(box.count()));
   const auto fill = [&](const auto& element) {
@@ -130,6 +143,7 @@ void compute_elementwise(const LayerState& state, const Elementwise& work, std::
     case IntegerOp::Conv2d:
     case IntegerOp::FullyConnected:
     case IntegerOp::Flatten:
+    case IntegerOp::Softmax:
       fail_check(__FILE__, __LINE__, "a layer that the vector unit does not compute");
   }
   if (staged) {

@@ -108,6 +108,9 @@ LayerState prepare_layer(const Machine& machine, const nets::IntegerNetwork& net
   for (std::size_t i = 0; i < layer.input_stages.size(); ++i) {
     state.rescale.emplace_back(layer.input_stages[i], network.layer(layer.inputs[i]).output.format);
   }
+  if (layer.op == nets::IntegerOp::Softmax) {
+    state.softmax.emplace(layer);
+  }
   return state;
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "arith/accumulate.hpp"
 #include "arith/stages.hpp"
+#include "nets/quantize/softmax_table.hpp"
 #include "sim/gemm_view.hpp"
 #include "sim/machine.hpp"
 #include "sim/program.hpp"
@@ -48,6 +50,7 @@ struct LayerState {
 
   std::unique_ptr<arith::Requantizer> requantizer;  // of `stages`
   std::vector<InputStages> rescale;                 // add and concat: one per input
+  std::optional<nets::TableSoftmax> softmax;
 };
 
 [[nodiscard]] LayerState prepare_layer(const Machine& machine, const nets::IntegerNetwork& network, int layer);

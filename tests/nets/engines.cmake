@@ -11,3 +11,6 @@ guardbit_add_test(engines_resnet
 guardbit_add_test(engines_cmsis
   SOURCES engines_cmsis_test.cpp cmsis_cases.cpp cmsis_file.cpp
   LIBS guardbit::engines nlohmann_json::nlohmann_json)
+guardbit_add_test(softmax_table
+  SOURCES softmax_table_test.cpp
+  LIBS guardbit::engines guardbit::quantize)

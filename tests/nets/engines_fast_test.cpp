@@ -29,7 +29,7 @@ TEST(FastEngine, EqualsReferenceOnRandomNetworks) {
   const auto reference = make_reference_engine();
   const auto fast = make_fast_engine();
   std::uint64_t overflows = 0, psum_overflows = 0, saturations = 0, weighted = 0;
-  std::array<std::uint64_t, 10> ops{};
+  std::array<std::uint64_t, 11> ops{};
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     const RandomCase c = random_case(seed);
     ASSERT_NO_THROW(check(c.network)) << "seed " << seed;

@@ -10,6 +10,8 @@
 #include "nets/graph/build.hpp"
 #include "nets/graph/load.hpp"
 #include "nets/io/file.hpp"
+#include "nets/io/safetensors.hpp"
+#include "nets/io/sha256.hpp"
 #include "nets/quantize/bundle.hpp"
 #include "nets/quantize/quantize.hpp"
 #include "nets/quantize/stage_yaml.hpp"
@@ -109,6 +111,7 @@ void expect_equal(const IntegerNetwork& a, const IntegerNetwork& b) {
     EXPECT_EQ(x.real_multipliers, y.real_multipliers);
     EXPECT_EQ(x.padding, y.padding);
     EXPECT_EQ(x.channels_before, y.channels_before);
+    EXPECT_EQ(x.exponentials, y.exponentials);
     EXPECT_EQ(x.input_stages, y.input_stages);
     EXPECT_EQ(x.stages, y.stages);
   }
@@ -159,6 +162,55 @@ TEST_F(BundleTest, RefusesDamage) {
   fresh(), fs::resize_file(folder_ / "weights.safetensors", 200), expect_refused("weights.safetensors");
   fresh(), fs::resize_file(folder_ / "weights.safetensors", fs::file_size(folder_ / "weights.safetensors") - 1);
   expect_refused("weights.safetensors");
+}
+
+TEST_F(BundleTest, StoresTheTableOfASoftmaxInSixteenBits) {
+  QuantizeOptions options;
+  options.keep_softmax = true;
+  const Quantized q = small(options);
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  expect_equal(q.network, load_bundle(folder_).network);
+  const std::string file = (folder_ / "weights.safetensors").string();
+  const TensorFile tensors = parse_safetensors(read_file(file), file);
+  const Array* table = find_array(tensors.tensors, "soft.exponentials");
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->dtype, DType::U16);
+  EXPECT_EQ(table->shape, (std::vector<std::int64_t>{256}));
+  EXPECT_EQ(table->to_int32("table"), q.network.layers.back().exponentials);
+}
+
+TEST_F(BundleTest, RefusesAnotherTableForASoftmax) {
+  QuantizeOptions options;
+  options.keep_softmax = true;
+  const Quantized q = small(options);
+  const fs::path file = folder_ / "weights.safetensors";
+  // Writes the table, as what belongs to this net.yaml.
+  const auto put = [&](const std::vector<std::int32_t>& table) {
+    save_bundle(folder_, q.network, q.folded, Value::map());
+    const std::string before = sha256_hex(read_file(file));
+    TensorFile tensors = parse_safetensors(read_file(file), file.string());
+    for (auto& [name, array] : tensors.tensors) {
+      if (name == "soft.exponentials") array = Array::from({static_cast<std::int64_t>(table.size())}, table);
+    }
+    write_safetensors(file, tensors);
+    edit(before, sha256_hex(read_file(file)));
+  };
+  const std::vector<std::int32_t> good = q.network.layers.back().exponentials;
+  put(good);
+  EXPECT_NO_THROW((void)load_bundle(folder_));
+  std::vector<std::int32_t> bad = good;
+  bad.pop_back();
+  put(bad), expect_refused("layer soft (softmax): found 255 exponentials, allowed 256");
+  bad = good, bad[100] = bad[99] + 1;
+  put(bad), expect_refused("layer soft (softmax): found exponential");
+  bad = good, bad[0] = 65536;
+  put(bad), expect_refused("layer soft (softmax): found exponential 65536 at 0, allowed 1 to 65535");
+  bad = good, bad[255] = -1;
+  put(bad), expect_refused("layer soft (softmax): found exponential -1 at 255");
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  edit("name: soft", "name: other"), expect_refused("no tensor other.exponentials, which net.yaml refers to");
+  save_bundle(folder_, q.network, q.folded, Value::map());
+  edit("op: softmax", "op: flatten"), expect_refused("soft.exponentials, which net.yaml does not refer to");
 }
 
 TEST_F(BundleTest, TensorsBelongToTheirNet) {

@@ -263,6 +263,91 @@ TEST(Quantize, AdditionFollowsTheTfliteFormula) {
   }
 }
 
+// Codes and float results of all layers of the small network on 16 images of random pixels.
+struct SoftmaxCase {
+  Quantized quantized;
+  RunResult run;
+  std::vector<FloatTensor> floats;
+};
+SoftmaxCase softmax_case(const QuantizeOptions& options) {
+  const Network network = small_network();
+  std::vector<std::uint8_t> pixels(16 * 192);
+  arith::Random random(4);
+  for (auto& p : pixels) p = static_cast<std::uint8_t>(random.below(256));
+  const FloatTensor real = images(network, pixels);
+  SoftmaxCase result{quantize(network, real, options), {}, {}};
+  const IntegerNetwork& integers = result.quantized.network;
+  result.run = make_reference_engine()->run(integers, uniform(integers, {}),
+                                            quantize_input(integers, pixels.data(), 16), {});
+  result.floats = run_float(result.quantized.folded, real);
+  return result;
+}
+
+TEST(Quantize, KeepsASoftmaxBehindTheSameIntegers) {
+  for (const QuantizeScheme scheme : {QuantizeScheme::Int8, QuantizeScheme::Fixed, QuantizeScheme::Dfp}) {
+    QuantizeOptions options;
+    options.scheme = scheme;
+    const SoftmaxCase without = softmax_case(options);
+    options.keep_softmax = true;
+    const SoftmaxCase with = softmax_case(options);
+    const IntegerNetwork &a = without.quantized.network, &b = with.quantized.network;
+    ASSERT_EQ(b.layers.size(), a.layers.size() + 1);
+    EXPECT_NE(a.layers.back().op, IntegerOp::Softmax);
+    for (std::size_t i = 0; i < a.layers.size(); ++i) {
+      EXPECT_EQ(a.layers[i].name, b.layers[i].name);
+      EXPECT_EQ(a.layers[i].output, b.layers[i].output);
+      EXPECT_EQ(a.layers[i].weight, b.layers[i].weight);
+      EXPECT_EQ(a.layers[i].stages, b.layers[i].stages);
+      EXPECT_EQ(without.run.layers[i].codes, with.run.layers[i].codes);
+    }
+    const IntegerLayer& soft = b.layers.back();
+    EXPECT_EQ(soft.op, IntegerOp::Softmax);
+    EXPECT_EQ(b.output, static_cast<int>(b.layers.size()) - 1);
+    EXPECT_EQ(soft.inputs, std::vector<int>{a.output});
+    EXPECT_EQ(soft.output.scale, scheme == QuantizeScheme::Int8 ? 0x1p-8 : 0x1p-7);
+    EXPECT_EQ(soft.output.zero_point, scheme == QuantizeScheme::Int8 ? -128 : 0);
+    EXPECT_EQ(soft.exponentials[0], 65535);
+    const double next = 65535 * std::exp(-a.layers[static_cast<std::size_t>(a.output)].output.scale);
+    EXPECT_NEAR(soft.exponentials[1], next, 0.51);
+    // Against the float network's softmax: half a code of the results and the error of the logits.
+    FloatError error;
+    error.observe(with.floats[static_cast<std::size_t>(soft.float_node)], with.run.layers.back().codes, soft.output);
+    EXPECT_LT(error.max_abs_error, scheme == QuantizeScheme::Int8 ? 0.02 : 0.06);
+    EXPECT_GT(error.sqnr_db(), scheme == QuantizeScheme::Int8 ? 35 : 25);
+  }
+}
+
+TEST(Quantize, ASoftmaxInsideTheNetworkIsConvertedToo) {
+  Network network = load_network(parse_yaml(R"(
+model:
+  name: inner
+  input: [4, 4, 2]
+  layers: {fc: {type: fully_connected, channels: 6}, soft: {type: softmax}, last: {type: fully_connected, channels: 3}}
+  graph: [{from: input, with: [fc, soft, last], to: output}]
+)"));
+  initialise(network, 3);
+  FloatTensor images({4, 4, 4, 2});
+  for (std::size_t i = 0; i < images.data.size(); ++i) images.data[i] = static_cast<float>(i * 37 % 100) / 50 - 1;
+  const IntegerNetwork q = quantize(network, images, {}).network;
+  ASSERT_EQ(q.layers.size(), 4u);
+  EXPECT_EQ(q.layers[2].op, IntegerOp::Softmax);
+  EXPECT_EQ(q.layers[3].inputs, std::vector<int>{2});
+}
+
+TEST(Quantize, RefusesASoftmaxOfMoreThanEightBits) {
+  QuantizeOptions options;
+  options.activation_bits = 9;
+  EXPECT_NO_THROW((void)softmax_case(options));
+  options.keep_softmax = true;
+  try {
+    (void)softmax_case(options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "quantize: node soft: softmax by table: found inputs of 9 bits, allowed up to 8; set "
+                               "activation_bits=8 or keep_softmax=false");
+  }
+}
+
 TEST(Options, AreReadAndChecked) {
   const QuantizeOptions options = read_quantize_options(Section::parse(
       "scheme: dfp\nactivation_bits: 16\ncalibration: {method: mse, overflow_rate: 0.01, images: 9}\nrounding: TRN\n"));
@@ -271,7 +356,9 @@ TEST(Options, AreReadAndChecked) {
   EXPECT_EQ(options.weight_bits, 8);
   EXPECT_EQ(options.images, 9);
   EXPECT_EQ(options.rounding, arith::Rounding::TRN);
-  for (const char* bad : {"scheme: int9", "weight_bits: 1", "calibration: {method: max}", "output_policy: pow2"}) {
+  EXPECT_FALSE(options.keep_softmax);
+  EXPECT_TRUE(read_quantize_options(Section::parse("keep_softmax: true")).keep_softmax);
+  for (const char* bad : {"scheme: int9", "weight_bits: 1", "calibration: {method: max}", "output_policy: pow2", "keep_softmax: 2"}) {
     EXPECT_THROW((void)read_quantize_options(Section::parse(bad)), Error) << bad;
   }
 }

@@ -1,5 +1,7 @@
 #include "tests/sim/chain_network.hpp"
 
+#include "nets/quantize/softmax_table.hpp"
+
 namespace guardbit::tests {
 
 using nets::IntegerLayer;
@@ -63,6 +65,13 @@ Chain& Chain::add(int other) {
   layer.inputs.push_back(other);
   layer.input_stages.resize(2);
   layer.stages = {arith::Narrow{layer.output.format}};
+  return *this;
+}
+
+Chain& Chain::softmax(double scale) {
+  IntegerLayer& layer = next(IntegerOp::Softmax, "softmax");
+  layer.output = {arith::integer_format(8), 0x1p-8, -128};
+  layer.exponentials = nets::softmax_table(scale);
   return *this;
 }
 

@@ -30,6 +30,7 @@ class Chain {
   Chain& max_pool(int kernel, int stride);
   Chain& average_pool(int kernel);
   Chain& add(int other);  // last layer + layer `other`
+  Chain& softmax(double scale);  // the table of this input scale; int8, scale 1/256
   [[nodiscard]] const nets::IntegerNetwork& network() const { return network_; }
   // Codes in [0, 127].
   [[nodiscard]] nets::IntTensor input(std::int64_t images) const;

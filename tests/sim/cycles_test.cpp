@@ -1,6 +1,7 @@
 // Cycle counts of tiny cases, derived by hand, on both engines.
 #include <gtest/gtest.h>
 
+#include "arith/error.hpp"
 #include "sim/mapping.hpp"
 #include "sim/simulator.hpp"
 #include "tests/sim/chain_network.hpp"
@@ -239,6 +240,45 @@ TEST_P(Cycles, OfAMaxPool) {
   EXPECT_EQ(cost.vector_stall_cycles, 4U);
   EXPECT_EQ(cost.dram_stall_cycles, 9U);
   EXPECT_EQ(cost.array_busy_cycles, 0U);
+}
+
+TEST_P(Cycles, OfASoftmax) {
+  // 3 positions of 5 channels: load 15 bytes 3 + 4 [0, 7); on 2 lanes largest codes 8, sums 8, reciprocals 2, results 8
+  // [7, 33); store 7 [33, 40).
+  const LayerCost cost = cost_of(tiny_machine(), Chain(1, 3, 5).softmax(0.1), GetParam());
+  EXPECT_EQ(cost.cycles, 40U);
+  EXPECT_EQ(cost.vector_busy_cycles, 26U);
+  EXPECT_EQ(cost.vector_stall_cycles, 26U);
+  EXPECT_EQ(cost.dram_stall_cycles, 14U);
+  EXPECT_EQ(cost.array_busy_cycles, 0U);
+  EXPECT_EQ(cost.dram_read_bytes, 15U);
+  EXPECT_EQ(cost.dram_write_bytes, 15U);
+  EXPECT_EQ(cost.activation_write_bytes, 15U + 15U);
+  EXPECT_EQ(cost.activation_read_bytes, 3U * 15U + 15U);  // all passes but the reciprocals, and the store
+  EXPECT_EQ(cost.activation_dead_bytes, 0U);
+  EXPECT_EQ(cost.weight_read_bytes + cost.accumulator_read_bytes, 0U);
+  // 48 lane operations x 0.1 + 90 SRAM bytes x 2.5 + 30 DRAM bytes x 162.5
+  EXPECT_DOUBLE_EQ(cost.energy_pj, 4.8 + 225.0 + 4875.0);
+}
+
+TEST_P(Cycles, OfASoftmaxPositionByPosition) {
+  // Room for one position: three times load 5 bytes 5, passes 3 + 3 + 1 + 3, store 5.
+  Machine machine = tiny_machine();
+  machine.scratchpads.activation_bytes = 10;
+  machine.scratchpads.double_buffered = false;
+  const LayerCost cost = cost_of(machine, Chain(1, 3, 5).softmax(0.1), GetParam());
+  EXPECT_EQ(cost.cycles, 60U);
+  EXPECT_EQ(cost.vector_busy_cycles, 30U);
+  EXPECT_EQ(cost.activation_read_bytes, 60U);
+  // A position is never cut: its largest code and its sum are of all channels.
+  machine.scratchpads.activation_bytes = 9;
+  try {
+    (void)cost_of(machine, Chain(1, 3, 5).softmax(0.1), GetParam());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "layer softmax1: the smallest tile needs 10 bytes of machine.scratchpads.activation, "
+                               "found 9, allowed 10 or more");
+  }
 }
 
 TEST_P(Cycles, PaddedMacsAreIssuedButNotUseful) {

@@ -105,6 +105,10 @@ void compare_engines(std::uint64_t seed, Seen& seen) {
   }
   for (const sim::LayerProgram& program : sim::map_network(machine, random.network)) {
     look_at_program(machine, program, seen);
+    if (random.network.layer(program.layer).op == nets::IntegerOp::Softmax) {
+      ++seen.softmaxes;
+      seen.cut_softmaxes += program.commands.size() > 3 ? 1 : 0;
+    }
   }
 }
 

@@ -16,6 +16,7 @@ struct Seen {
   std::uint64_t waiting_sums = 0;    // reduction_outer without spills, more than one tile
   std::uint64_t cut_reductions = 0;  // output stationary passes that do not drain
   std::uint64_t cut_channels = 0;    // input stationary layers with more than one block of channels
+  std::uint64_t softmaxes = 0, cut_softmaxes = 0;  // layers; those of more than one tile
 };
 
 // Fails the running test where reference, fast, tile, array and pe differ, with a command that repeats this seed.

@@ -34,6 +34,8 @@ void expect_variety(const Seen& seen) {
   EXPECT_GT(seen.waiting_sums, seen.pairs / 100);
   EXPECT_GT(seen.cut_reductions, seen.pairs);
   EXPECT_GT(seen.cut_channels, seen.pairs / 20);
+  EXPECT_GT(seen.softmaxes, seen.pairs / 5);
+  EXPECT_GT(seen.cut_softmaxes, seen.pairs / 20);
   EXPECT_GT(seen.stalls, seen.pairs);
   EXPECT_GT(seen.padded, seen.pairs);
 }

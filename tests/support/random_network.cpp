@@ -6,6 +6,7 @@
 #include <string>
 
 #include "arith/philox.hpp"
+#include "nets/quantize/softmax_table.hpp"
 
 namespace guardbit::tests {
 namespace {
@@ -259,6 +260,49 @@ class Generator {
 
 }  // namespace
 
-RandomCase random_case(std::uint64_t seed, const RandomOptions& options) { return Generator(seed, options).run(); }
+namespace {
+
+// A softmax behind one network in three, of draws of its own: what the other layers are does not depend on it. Its table
+// is that of a scale, or any that does not rise; inputs of more than 8 bits are narrowed first.
+void append_softmax(RandomCase& random, std::uint64_t seed) {
+  arith::Random draw(seed ^ 0x736F66746D6178U);
+  const auto below = [&](int count) { return static_cast<int>(draw.below(static_cast<std::uint64_t>(count))); };
+  if (below(3) != 0) return;
+  std::vector<IntegerLayer>& layers = random.network.layers;
+  const auto add = [&](const char* name, IntegerOp op) {
+    IntegerLayer layer;
+    layer.name = name;
+    layer.op = op;
+    layer.inputs = {static_cast<int>(layers.size()) - 1};
+    layer.shape = layers.back().shape;
+    random.accumulations.push_back(random.accumulations.back());
+    return &layers.emplace_back(layer);
+  };
+  if (layers.back().output.format.width > kSoftmaxCodeBits) {
+    const int shift = layers.back().output.format.width - 8;
+    IntegerLayer& narrow = *add("narrow", IntegerOp::Requantize);
+    narrow.stages = {arith::ShiftRight{shift, arith::Rounding::RND_CONV}, arith::Narrow{integer_format(8)}};
+  }
+  IntegerLayer& softmax = *add("softmax", IntegerOp::Softmax);
+  softmax.output = below(2) == 0 ? TensorFormat{integer_format(8), 0x1p-8, -128}
+                                 : TensorFormat{integer_format(8, false), std::ldexp(1.0, -1 - below(8)), below(20)};
+  softmax.exponentials = softmax_table(std::ldexp(1.0 + draw.uniform(), below(10) - 9));
+  if (below(2) == 0) {
+    int largest = 1 + below(kSoftmaxOne);
+    for (std::int32_t& entry : softmax.exponentials) {
+      entry = largest;
+      largest -= below(2) == 0 ? 0 : below(1 + largest / 4);
+    }
+  }
+  random.network.output = static_cast<int>(layers.size()) - 1;
+}
+
+}  // namespace
+
+RandomCase random_case(std::uint64_t seed, const RandomOptions& options) {
+  RandomCase random = Generator(seed, options).run();
+  if (options.softmax && !options.weighted_only) append_softmax(random, seed);
+  return random;
+}
 
 }  // namespace guardbit::tests

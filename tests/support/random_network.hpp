@@ -21,6 +21,7 @@ struct RandomOptions {
   bool groups = true;          // grouped and depthwise convolutions
   bool psum = true;            // folds and partial sums with formats of their own
   bool weighted_only = false;  // a chain of convolutions
+  bool softmax = true;         // one network in three ends with one
 };
 
 [[nodiscard]] RandomCase random_case(std::uint64_t seed, const RandomOptions& options = {});
