@@ -95,7 +95,7 @@ Command quantize_command() {
           .operands = "RUN_FOLDER|NETWORK.yaml -o DIR [scheme=int8] [key=value...]",
           .leading_operands = 0,
           .keys = {"model", "weights", "dataset", "scheme", "activation_bits", "weight_bits", "calibration",
-                   "output_policy", "rounding", "output", "seed", "threads", "json"},
+                   "output_policy", "rounding", "keep_softmax", "output", "seed", "threads", "json"},
           .details =
               "Batch norm is folded, ranges come from the first calibration.images training images. The bundle is\n"
               "net.yaml, weights.safetensors (integers as integers) and the folded float network for comparisons.",
