@@ -24,7 +24,7 @@ constexpr Key kKeys[] = {
     {"calibration", kSection, "", "", "ranges of tensors: method, percentile, overflow_rate, images", false},
     {"output_policy", kScalar, "NAME", "tflite_double", "int8: tflite_double, tflite_single or onnx_float", false},
     {"rounding", kScalar, "MODE", "RND_CONV", "fixed, dfp: rounding of the accumulator's shift", false},
-    {"keep_softmax", kFlag, "", "false", "quantize: a softmax at the output stays, by table; else it is removed", false},
+    {"keep_softmax", kFlag, "", "false", "a softmax at the output stays, by table; else it is removed", false},
     {"topology", kSection, "", "", "layers by their shapes alone, written by import", false},
     {"machine", kSection, "", "", "the accelerator: array, numerics, scratchpads, dram, ...", false},
     {"info", kSection, "", "", "widths of the cost columns: width, activation_width", false},

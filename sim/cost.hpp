@@ -19,7 +19,8 @@ namespace guardbit::sim {
 // Bytes a DMA command moves; 0 for other commands. Biases travel in accumulator elements.
 [[nodiscard]] std::int64_t dram_bytes(const Machine& machine, const Operation& operation);
 
-// Cycles of a command other than a fold: DMA latency + ceil(bytes / bytes_per_cycle); vector ceil(operations / lanes), summed over passes.
+// Cycles of a command other than a fold: DMA latency + ceil(bytes / bytes_per_cycle); vector ceil(operations / lanes),
+// summed over the passes of the command.
 [[nodiscard]] std::int64_t command_cycles(const Machine& machine, const Operation& operation);
 
 // Adds bytes of every memory, MACs and vector cycles of one executed command. A pass reads each of its activations and

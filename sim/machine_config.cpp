@@ -41,7 +41,7 @@ constexpr Key kKeys[] = {
     {"scratchpads.double_buffered", "true", "halves in turn, so that transfers overlap with the array"},
     {"dram.bytes_per_cycle", "16", "bandwidth of each direction"},
     {"dram.latency_cycles", "64", "of each transfer, before its first byte"},
-    {"vector_unit.lanes", "16", "elements per cycle: requantize, add, pooling"},
+    {"vector_unit.lanes", "16", "elements per cycle: requantize, add, pooling, softmax"},
     {"clock_ns", "1", "cycle time"},
     {"energy_pj.mac_int8", "0.3", "one issued MAC (8-bit multiply 0.2, 32-bit add 0.1)"},
     {"energy_pj.vector_op", "0.1", "one lane operation of the vector unit (32-bit add)"},

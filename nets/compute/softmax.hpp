@@ -14,6 +14,8 @@
 //                 three steps of Newton's method
 //   out           round(r * e(d) / 2^(35 - headroom)) - 128, at most 127; -128 for d < diff_min. Scale 1/256.
 //
+// As a layer of an integer network, by one table of 256 entries: nets/quantize/softmax_table.hpp.
+//
 // int16 codes (16x8 networks): two tables of 513 entries with linear interpolation between them, see below.
 #pragma once
 

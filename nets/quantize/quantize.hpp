@@ -1,8 +1,9 @@
 // Float network -> integer network.
 //
-// Batch norm is folded; dropout and, unless it is kept, a final softmax are removed; relu and relu6 become part of the convolution, fully
-// connected layer or addition before them when nobody else reads that. Pooling, padding and flattening keep the format
-// of their input. A batch norm that cannot be folded becomes a depthwise 1x1 convolution.
+// Batch norm is folded; dropout and, unless it is kept, a final softmax are removed; relu and relu6 become part of the
+// convolution, fully connected layer or addition before them when nobody else reads that. Pooling, padding and
+// flattening keep the format of their input. A batch norm that cannot be folded becomes a depthwise 1x1 convolution; a
+// softmax reads codes of at most 8 bits and has results of the same width.
 #pragma once
 
 #include "nets/graph/network.hpp"

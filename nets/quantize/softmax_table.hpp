@@ -9,16 +9,16 @@
 //   p[c] = floor((e[c] * r + 2^(39 - F)) / 2^(40 - F))      e[c] * r is at most 2^40, so p[c] is at most 2^F
 //   y[c] = smaller of p[c] + zero point and the output format's largest code
 //
-// F: the output's scale is 2^-F, 1 <= F <= 16. int8 with scale 1/256 and zero point -128, TFLite's convention, has F = 8
-// and holds probabilities up to 255/256.
+// F: the output's scale is 2^-F, 1 <= F <= 16. int8 with scale 1/256 and zero point -128, TFLite's convention, has
+// F = 8 and holds probabilities up to 255/256.
 //
 //   table[k] = round(65535 * exp(-k * scale of x)), ties up; 65535 stands for 1, and the quotient does not see the unit
 //
-// The table is part of the network: it is made once, in integers, so that no C library takes part, and stored. Any table
-// that does not rise and does not begin with 0 is allowed. Largest code, exponentials, sum and scaled exponentials are
-// the passes of TFLite (reference_ops::Softmax; its exponential is a polynomial, nets/compute/softmax.hpp, or in builds
-// with TFLITE_SOFTMAX_USE_UINT16_LUT a table of 256 entries of 16 bits); the unit, the width of r and the roundings are
-// stated here.
+// The table is part of the network: it is made once, in integers, so that no C library takes part, and stored. Any
+// table that does not rise and does not begin with 0 is allowed. Largest code, exponentials, sum and scaled
+// exponentials are the passes of TFLite (reference_ops::Softmax; its exponential is a polynomial, see
+// nets/compute/softmax.hpp, or in builds with TFLITE_SOFTMAX_USE_UINT16_LUT a table of 256 entries of 16 bits). The
+// unit, the width of r and the roundings are those stated here.
 //
 // How far off. With p as above and the table made from the scale, before the format saturates:
 //   |p[c] - 2^F * e[c] / sum|         <= 1/2 + 2^(F - 24)       r is cut, not rounded

@@ -317,6 +317,20 @@ TEST(Quantize, KeepsASoftmaxBehindTheSameIntegers) {
   }
 }
 
+TEST(Quantize, LogitsAreRepresentedWholeBeforeASoftmaxToo) {
+  for (const QuantizeScheme scheme : {QuantizeScheme::Int8, QuantizeScheme::Dfp}) {
+    QuantizeOptions options;
+    options.scheme = scheme;
+    options.method = CalibrationMethod::Percentile;  // of all other tensors the ends are cut off
+    options.percentile = 60;
+    options.overflow_rate = 0.3;
+    const TensorFormat logits = softmax_case(options).quantized.network.layers.back().output;
+    options.keep_softmax = true;
+    const IntegerNetwork kept = softmax_case(options).quantized.network;
+    EXPECT_EQ(kept.layers[kept.layers.size() - 2].output, logits);
+  }
+}
+
 TEST(Quantize, ASoftmaxInsideTheNetworkIsConvertedToo) {
   Network network = load_network(parse_yaml(R"(
 model:
@@ -358,7 +372,8 @@ TEST(Options, AreReadAndChecked) {
   EXPECT_EQ(options.rounding, arith::Rounding::TRN);
   EXPECT_FALSE(options.keep_softmax);
   EXPECT_TRUE(read_quantize_options(Section::parse("keep_softmax: true")).keep_softmax);
-  for (const char* bad : {"scheme: int9", "weight_bits: 1", "calibration: {method: max}", "output_policy: pow2", "keep_softmax: 2"}) {
+  for (const char* bad : {"scheme: int9", "weight_bits: 1", "calibration: {method: max}", "output_policy: pow2",
+                          "keep_softmax: 2"}) {
     EXPECT_THROW((void)read_quantize_options(Section::parse(bad)), Error) << bad;
   }
 }

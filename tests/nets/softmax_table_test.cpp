@@ -22,13 +22,13 @@ using arith::integer_format;
 
 const TensorFormat kTflite{integer_format(8), 0x1p-8, -128};
 
-// input [1, 1, channels] -> softmax.
-IntegerNetwork network_of(const Codes& table, int channels, const TensorFormat& output = kTflite, int h = 1, int w = 1) {
+// input [1, w, channels] -> softmax.
+IntegerNetwork network_of(const Codes& table, int channels, const TensorFormat& output = kTflite, int w = 1) {
   IntegerNetwork network;
   network.name = "n";
   IntegerLayer input;
   input.name = "input";
-  input.shape = {h, w, channels};
+  input.shape = {1, w, channels};
   IntegerLayer softmax;
   softmax.name = "soft";
   softmax.op = IntegerOp::Softmax;
@@ -44,7 +44,7 @@ IntegerNetwork network_of(const Codes& table, int channels, const TensorFormat& 
 // Results of the function and of both engines, which must agree. Rows of `channels` codes are positions along W.
 Codes results(const Codes& table, const Codes& codes, int channels, const TensorFormat& output = kTflite) {
   const int rows = static_cast<int>(codes.size()) / channels;
-  const IntegerNetwork network = network_of(table, channels, output, 1, rows);
+  const IntegerNetwork network = network_of(table, channels, output, rows);
   check(network);
   IntTensor input({1, 1, rows, channels});
   input.data = codes;
@@ -97,7 +97,8 @@ TEST(TableSoftmax, PositionsAreIndependent) {
 
 TEST(TableSoftmax, OtherOutputFormats) {
   const TensorFormat wide{integer_format(16), 0x1p-15, 0}, bytes{integer_format(8, false), 0x1p-8, 0};
-  const TensorFormat fixed{arith::parse_format("fixed<8,1,RND_CONV,SAT>"), 0x1p-7, 0}, coarse{integer_format(4), 0.5, 1};
+  const TensorFormat fixed{arith::parse_format("fixed<8,1,RND_CONV,SAT>"), 0x1p-7, 0};
+  const TensorFormat coarse{integer_format(4), 0.5, 1};
   // 32768 * 4/7 = 18724.57, * 2/7 = 9362.28, * 1/7 = 4681.14
   EXPECT_EQ(results(short_table(), {2, 1, 0}, 3, wide), (Codes{18725, 9362, 4681}));
   EXPECT_EQ(results(short_table(), {2, 1, 0}, 3, bytes), (Codes{146, 73, 37}));

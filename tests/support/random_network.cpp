@@ -262,8 +262,8 @@ class Generator {
 
 namespace {
 
-// A softmax behind one network in three, of draws of its own: what the other layers are does not depend on it. Its table
-// is that of a scale, or any that does not rise; inputs of more than 8 bits are narrowed first.
+// A softmax behind one network in three, of draws of its own: what the other layers are does not depend on it. Its
+// table is that of a scale, or any that does not rise; inputs of more than 8 bits are narrowed first.
 void append_softmax(RandomCase& random, std::uint64_t seed) {
   arith::Random draw(seed ^ 0x736F66746D6178U);
   const auto below = [&](int count) { return static_cast<int>(draw.below(static_cast<std::uint64_t>(count))); };
