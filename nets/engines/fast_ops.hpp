@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nets/engines/engine.hpp"
+#include "nets/quantize/conv_shape.hpp"
 
 namespace guardbit::nets::fast {
 
@@ -21,7 +22,7 @@ struct Context {
 };
 
 void convolution(const Context& context, LayerResult& result);       // and fully connected; chooses the kernel
-void tile_convolution(const Context& context, LayerResult& result);  // of any operands
+void tile_convolution(const Context& context, const ConvShape& shape, LayerResult& result);  // of any operands
 void max_pool(const Context& context, LayerResult& result);
 void average_pool(const Context& context, LayerResult& result);
 void add(const Context& context, LayerResult& result);

@@ -5,9 +5,7 @@
 // channels (depthwise) swap the operands, so that pixels lie along the vectorized columns.
 #include <algorithm>
 
-#include "arith/parallel.hpp"
-#include "nets/engines/fast_ops.hpp"
-#include "nets/quantize/conv_shape.hpp"
+#include "nets/engines/fast_blocks.hpp"
 
 namespace guardbit::nets::fast {
 namespace {
@@ -18,29 +16,19 @@ constexpr int kNarrowGroup = 4;  // output channels per group, up to which opera
 
 struct Plan {
   const Context& context;
-  ConvShape shape;
+  const ConvShape& shape;
   std::int32_t zero_point = 0;
-  std::int64_t rows = 0;  // of all images
   std::int64_t block_rows = 0;
   std::vector<std::vector<std::int32_t>> weights;  // per group: [depth, group_k]
-  arith::Requantizer requantizer;
 
-  explicit Plan(const Context& c)
-      : context(c),
-        shape(conv_shape(c.network, c.layer)),
-        zero_point(static_cast<std::int32_t>(c.input_format().zero_point)),
-        rows(c.input().shape[0] * shape.rows()),
-        requantizer(c.layer.stages, shape.k) {
-    block_rows = std::min(rows, std::clamp<std::int64_t>(kPatchElements / shape.depth(), 16, kMaxBlockRows));
+  Plan(const Context& c, const ConvShape& s)
+      : context(c), shape(s), zero_point(static_cast<std::int32_t>(c.input_format().zero_point)) {
+    block_rows = std::min(c.input().shape[0] * shape.rows(),
+                          std::clamp<std::int64_t>(kPatchElements / shape.depth(), 16, kMaxBlockRows));
     for (int g = 0; g < shape.groups; ++g) {
       weights.emplace_back(static_cast<std::size_t>(shape.depth()) * static_cast<std::size_t>(shape.group_k));
       gather_weights(shape, c.layer.weight, g, weights.back().data());
     }
-  }
-  [[nodiscard]] std::int64_t blocks() const { return (rows + block_rows - 1) / block_rows; }
-  // Index of element (row, 0) in the whole set of images, as evidence counts it.
-  [[nodiscard]] std::int64_t output_index(std::int64_t row) const {
-    return (context.options.first_image * shape.rows() + row) * shape.k;
   }
   [[nodiscard]] std::int64_t bias(std::int64_t k) const {
     return context.layer.bias.empty() ? 0 : context.layer.bias[static_cast<std::size_t>(k)];
@@ -60,29 +48,23 @@ struct Plan {
   }
 };
 
-// One thread's buffers and evidence.
+// One thread's buffers.
 struct Worker {
   const Plan& plan;
-  LayerResult& result;
   arith::AccumulatorTile tile;
   std::vector<std::int32_t> patches;
-  std::vector<std::int32_t> turned;        // patches transposed, for narrow groups
-  std::vector<std::int64_t> accumulators;  // [block_rows, K]
-  arith::AccumulationEvidence accumulation;
-  arith::StageCounts stages;
+  std::vector<std::int32_t> turned;  // patches transposed, for narrow groups
 
   static bool narrow(const Plan& plan) { return plan.shape.groups > 1 && plan.shape.group_k <= kNarrowGroup; }
 
-  Worker(const Plan& p, LayerResult& r)
+  explicit Worker(const Plan& p)
       : plan(p),
-        result(r),
         tile(narrow(p) ? 1 : static_cast<int>(p.block_rows),
              narrow(p) ? static_cast<int>(p.block_rows) : p.shape.group_k, p.context.accumulation),
         patches(static_cast<std::size_t>(p.block_rows * p.shape.depth())),
-        turned(narrow(p) ? patches.size() : 0),
-        accumulators(static_cast<std::size_t>(p.block_rows * p.shape.k)) {}
+        turned(narrow(p) ? patches.size() : 0) {}
 
-  void wide_group(int group, std::int64_t first, std::int64_t count) {
+  void wide_group(int group, const RowBlock& block, arith::AccumulationEvidence& evidence) {
     const ConvShape& shape = plan.shape;
     const std::int64_t first_k = std::int64_t{group} * shape.group_k;
     std::span<const std::int64_t> initial;
@@ -90,28 +72,30 @@ struct Worker {
       initial = std::span(plan.context.layer.bias)
                     .subspan(static_cast<std::size_t>(first_k), static_cast<std::size_t>(shape.group_k));
     }
-    tile.reset(static_cast<int>(count), shape.group_k, initial);
+    tile.reset(static_cast<int>(block.count), shape.group_k, initial);
     tile.accumulate(patches.data(), shape.depth(), plan.weights[static_cast<std::size_t>(group)].data(), shape.group_k,
                     shape.depth());
-    tile.finish(accumulators.data() + first_k, shape.k, plan.output_index(first) + first_k, shape.k, accumulation);
+    tile.finish(block.accumulators + first_k, shape.k, block.output + first_k, shape.k, evidence);
   }
 
-  // Evidence of a swapped tile names its column; the output it stands for is row `first` + column, channel k.
-  void add_swapped(arith::AccumulationEvidence&& mine, std::int64_t first, std::int64_t k) {
+  // Evidence of a swapped tile names its column; the output it stands for is row `column` of the block, channel k.
+  void add_swapped(arith::AccumulationEvidence&& mine, const RowBlock& block, std::int64_t k,
+                   arith::AccumulationEvidence& evidence) const {
     const int depth = plan.shape.depth();
     const int fold = plan.context.accumulation.fold;
     const std::int64_t folds = fold == 0 || fold >= depth ? 1 : (depth + fold - 1) / fold;
-    const auto output = [&](std::int64_t column) { return plan.output_index(first + column) + k; };
+    const auto output = [&](std::int64_t column) { return block.output + column * block.k + k; };
     if (mine.accumulator.first) mine.accumulator.first->output = output(mine.accumulator.first->output);
     if (mine.psum.first) {
       std::int64_t& index = mine.psum.first->output;
       index = output(index / folds) * folds + index % folds;
     }
-    accumulation.merge(mine);
+    evidence.merge(mine);
   }
 
-  void narrow_group(int group, std::int64_t first, std::int64_t count) {
+  void narrow_group(int group, const RowBlock& block, arith::AccumulationEvidence& evidence) {
     const ConvShape& shape = plan.shape;
+    const std::int64_t count = block.count;
     const int depth = shape.depth();
     for (std::int64_t row = 0; row < count; ++row) {
       for (int d = 0; d < depth; ++d)
@@ -126,46 +110,24 @@ struct Worker {
       tile.accumulate(plan.context.layer.weight.data.data() + k * depth, depth, turned.data(), count, depth);
       tile.finish(column.data(), count, 0, 0, mine);
       for (std::int64_t row = 0; row < count; ++row)
-        accumulators[static_cast<std::size_t>(row * shape.k + k)] = column[static_cast<std::size_t>(row)];
-      add_swapped(std::move(mine), first, k);
+        block.accumulators[row * shape.k + k] = column[static_cast<std::size_t>(row)];
+      add_swapped(std::move(mine), block, k, evidence);
     }
   }
 
-  void block(std::int64_t index) {
-    const std::int64_t first = index * plan.block_rows;
-    const std::int64_t count = std::min(plan.block_rows, plan.rows - first);
-    const int k = plan.shape.k;
+  void operator()(const RowBlock& block, arith::AccumulationEvidence& evidence) {
     for (int group = 0; group < plan.shape.groups; ++group) {
-      plan.gather(group, first, count, patches.data());
-      narrow(plan) ? narrow_group(group, first, count) : wide_group(group, first, count);
+      plan.gather(group, block.first, block.count, patches.data());
+      narrow(plan) ? narrow_group(group, block, evidence) : wide_group(group, block, evidence);
     }
-    if (plan.context.options.keep_accumulators) {
-      std::copy_n(accumulators.data(), count * k, result.accumulators.data.data() + first * k);
-    }
-    plan.requantizer.apply(accumulators.data(), k, result.codes.data.data() + first * k, k, count, 0, k, stages);
   }
 };
 
 }  // namespace
 
-void tile_convolution(const Context& context, LayerResult& result) {
-  const Plan plan(context);
-  if (context.options.keep_accumulators) {
-    result.accumulators = WideTensor({context.input().shape[0], plan.shape.p, plan.shape.q, plan.shape.k});
-  }
-  const int parts = arith::part_count(context.options.threads, plan.blocks());
-  std::vector<arith::AccumulationEvidence> accumulation(static_cast<std::size_t>(parts));
-  std::vector<arith::StageCounts> stages(static_cast<std::size_t>(parts));
-  arith::parallel_parts(parts, plan.blocks(), [&](int part, std::int64_t first, std::int64_t last) {
-    Worker worker(plan, result);
-    for (std::int64_t block = first; block < last; ++block) worker.block(block);
-    accumulation[static_cast<std::size_t>(part)] = worker.accumulation;
-    stages[static_cast<std::size_t>(part)] = worker.stages;
-  });
-  for (int part = 0; part < parts; ++part) {
-    result.accumulation.merge(accumulation[static_cast<std::size_t>(part)]);
-    result.stages.merge(stages[static_cast<std::size_t>(part)]);
-  }
+void tile_convolution(const Context& context, const ConvShape& shape, LayerResult& result) {
+  const Plan plan(context, shape);
+  row_blocks(context, shape, plan.block_rows, [&] { return Worker(plan); }, result);
 }
 
 }  // namespace guardbit::nets::fast
