@@ -2,7 +2,8 @@
 //
 // out[n, p, q, k] = accumulate(products of the patch of (n, p, q) and filter k, initial[k]); the products of a patch
 // come in the order r, s, c, as arith/accumulate.hpp and the network contract declare it. No copy of the image's
-// patches is made: a thread gathers the rows that it is working on, less than 128 KiB of them.
+// patches is made: a thread gathers the rows that it is working on, less than 128 KiB of them. Faster for filters of one
+// input channel: arith/depthwise.hpp; for operands of 9 to 16 bits: arith/wide_conv.hpp.
 #pragma once
 
 #include "arith/gemm.hpp"
@@ -23,6 +24,12 @@ struct ConvGeometry {
   [[nodiscard]] std::int64_t rows() const { return images * p * q; }
   [[nodiscard]] int input_y(int out, int tap) const { return out * stride_h - pad_top + tap * dilation_h; }
   [[nodiscard]] int input_x(int out, int tap) const { return out * stride_w - pad_left + tap * dilation_w; }
+};
+
+// Codes of an input: values are code - zero_point, and 0 outside the image.
+struct CodeRange {
+  std::int32_t low = 0, high = 0;
+  std::int32_t zero_point = 0;
 };
 
 // Filters [k, r, s, c / groups], packed once.

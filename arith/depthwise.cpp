@@ -6,6 +6,7 @@
 
 #include "arith/detail/depthwise_kernel.hpp"
 #include "arith/detail/tile_state.hpp"
+#include "arith/error.hpp"
 #include "arith/narrow.hpp"
 
 namespace guardbit::arith {
@@ -31,12 +32,17 @@ std::vector<int> group_ends(const Accumulation& accumulation, int depth) {
   return ends;
 }
 
+detail::Isa lane_isa(GemmIsa isa) {
+  return isa == GemmIsa::Scalar ? detail::Isa::Baseline : isa == GemmIsa::Avx2 ? detail::Isa::Avx2 : detail::Isa::Avx512;
+}
+
 }  // namespace
 
 Depthwise::Depthwise(const std::int32_t* weight, const ConvGeometry& geometry, const CodeRange& codes,
-                     std::span<const std::int64_t> initial, const Accumulation& accumulation, detail::Isa isa)
+                     std::span<const std::int64_t> initial, const Accumulation& accumulation, GemmIsa isa)
     : geometry_(geometry), accumulation_(accumulation), isa_(isa), zero_point_(codes.zero_point) {
   check_accumulation(accumulation, "depthwise");
+  if (!isa_supported(isa)) throw Error("depthwise: this processor lacks the instruction set asked for");
   const std::int64_t depth = std::int64_t{geometry.r} * geometry.s;
   if (geometry.groups != geometry.c || geometry.k % geometry.c != 0 || accumulation.psum || depth > kMaxDepth) return;
   detail::require(initial.empty() || static_cast<int>(initial.size()) == geometry.k);
@@ -109,9 +115,9 @@ class Depthwise::Job {
     const Fit fit = o_.proven_ ? Fit::None : format.overflow == Overflow::WRAP ? Fit::Wrap : Fit::Clamp;
     const bool single = static_cast<int>(o_.ends_.size()) == g_.r * g_.s;
     if constexpr (sizeof(T) == 4) {
-      kernel_ = detail::depthwise_kernel_32(o_.isa_, fit, single);
+      kernel_ = detail::depthwise_kernel_32(lane_isa(o_.isa_), fit, single);
     } else {
-      kernel_ = detail::depthwise_kernel_64(o_.isa_, fit, single);
+      kernel_ = detail::depthwise_kernel_64(lane_isa(o_.isa_), fit, single);
     }
     exact_.assign(o_.exact_.begin(), o_.exact_.end());
     value_.assign(o_.value_.begin(), o_.value_.end());
@@ -165,6 +171,15 @@ class Depthwise::Job {
   // Operands of the pixels x, x + stride, ... of an input row, `count` of them, every channel once per filter.
   void fill(const std::int32_t* from, int x, int stride, std::int64_t count, std::int32_t* to) const {
     const int filters = g_.k / g_.c;
+    if (shares_) {  // pixels lie side by side
+      const std::int64_t before = std::clamp<std::int64_t>(-x, 0, count) * g_.k;
+      const std::int64_t inside = std::clamp<std::int64_t>(g_.w - x, 0, count) * g_.k;
+      std::fill_n(to, before, 0);
+      const std::int32_t* first = from + std::int64_t{x} * g_.c;
+      for (std::int64_t i = before; i < inside; ++i) to[i] = first[i] - o_.zero_point_;
+      std::fill(to + std::max(before, inside), to + count * g_.k, 0);
+      return;
+    }
     for (; count > 0; --count, x += stride, to += g_.k) {
       if (x < 0 || x >= g_.w) {
         std::fill_n(to, g_.k, 0);

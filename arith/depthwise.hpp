@@ -10,22 +10,15 @@
 #include <vector>
 
 #include "arith/conv.hpp"
-#include "arith/detail/lane_kernel.hpp"
 
 namespace guardbit::arith {
-
-// Codes of the input: values are code - zero_point, and 0 outside the image.
-struct CodeRange {
-  std::int32_t low = 0, high = 0;
-  std::int32_t zero_point = 0;
-};
 
 class Depthwise {
  public:
   // weight [k, r, s], |value| < 2^16; initial [k] or empty. Every code will be within `codes`.
   Depthwise(const std::int32_t* weight, const ConvGeometry& geometry, const CodeRange& codes,
             std::span<const std::int64_t> initial, const Accumulation& accumulation,
-            detail::Isa isa = detail::best_isa());
+            GemmIsa isa = best_gemm_isa());
 
   // Whether run() can compute it: groups = c, no psum, and SAT, SAT_SYM or WRAP up to 48 bits, or any format that
   // weights and codes prove to be wide enough.
@@ -44,7 +37,7 @@ class Depthwise {
 
   ConvGeometry geometry_;
   Accumulation accumulation_;
-  detail::Isa isa_;
+  GemmIsa isa_;
   std::int32_t zero_point_;
   bool available_ = false, proven_ = false, wide_lanes_ = false;
   std::int64_t low_ = 0, high_ = 0;                  // of the accumulator

@@ -1,10 +1,11 @@
-// Convolution and fully connected: depthwise on arith::Depthwise, operands of 8 bits on arith::conv2d, others on tiles
-// (fast_tile_conv.cpp).
+// Convolution and fully connected: depthwise on arith::Depthwise, operands of 8 bits on arith::conv2d, of 16
+// on arith::WideConv, others on tiles (fast_tile_conv.cpp).
 #include <algorithm>
 #include <functional>
 
 #include "arith/conv.hpp"
 #include "arith/depthwise.hpp"
+#include "arith/wide_conv.hpp"
 #include "nets/engines/fast_blocks.hpp"
 
 namespace guardbit::nets::fast {
@@ -76,6 +77,23 @@ arith::CodeRange code_range(const TensorFormat& format) {
           .zero_point = static_cast<std::int32_t>(format.zero_point)};
 }
 
+// Operands of 9 to 16 bits; false where arith::WideConv cannot do it, or a tile is faster.
+bool wide_convolution(const Context& context, const ConvShape& shape, std::int64_t block_rows, LayerResult& result) {
+  if (shape.groups > 1 && shape.group_k <= kNarrowGroup) return false;
+  const arith::WideConv wide(context.layer.weight.data.data(), geometry_of(shape, context.input().shape[0]),
+                             code_range(context.input_format()), context.layer.bias, context.accumulation);
+  if (!wide.available()) return false;
+  const std::vector<std::int32_t>& from = context.input().data;
+  std::vector<std::int16_t> codes(from.size());
+  std::transform(from.begin(), from.end(), codes.begin(),
+                 [&](std::int32_t code) { return static_cast<std::int16_t>(code - wide.shift()); });
+  const auto compute = [&](const RowBlock& block, arith::AccumulationEvidence& evidence) {
+    wide.run(codes.data(), block.out(), evidence, {block.first, block.count});
+  };
+  row_blocks(context, shape, block_rows, [&] { return compute; }, result);
+  return true;
+}
+
 }  // namespace
 
 void convolution(const Context& context, LayerResult& result) {
@@ -91,7 +109,9 @@ void convolution(const Context& context, LayerResult& result) {
       return row_blocks(context, shape, rows, [&] { return compute; }, result);
     }
   }
-  if (!has_fast_path(context, shape)) return tile_convolution(context, shape, result);
+  if (!has_fast_path(context, shape)) {
+    return wide_convolution(context, shape, rows, result) ? void() : tile_convolution(context, shape, result);
+  }
   const ByteRows bytes(context, shape);
   row_blocks(context, shape, rows, [&] { return std::cref(bytes); }, result);
 }
