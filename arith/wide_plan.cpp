@@ -11,11 +11,12 @@
 namespace guardbit::arith {
 namespace {
 
-using detail::kPairChunk;
 using detail::kPairCols;
 
 constexpr std::int64_t kMaxDepth = 1 << 20;                   // sums of products stay below 2^53
 constexpr std::int64_t kMaxStart = std::int64_t{1} << 60;     // of initial values
+constexpr int kLeastPairs = 4;   // of a chunk
+constexpr int kChunks = 8;       // at least, where it can be: bounds on shorter ones are tighter
 constexpr int kProvenWidth = 48;                              // that vector lanes follow
 
 // The weight's part in a plane: all of it, or the low byte with its sign, or what is left above.
@@ -36,6 +37,8 @@ WideConv::Plan::Plan(const std::int32_t* weights, const ConvGeometry& g, const C
   detail::require(initial.empty() || static_cast<int>(initial.size()) == g.k);
   if (a.psum || g.depth() > kMaxDepth || !take_codes(codes)) return;
   depth = static_cast<int>(g.depth());
+  chunk_pairs = kLeastPairs;
+  while (chunk_pairs < detail::kMostPairs && chunk_pairs * kChunks < pairs()) chunk_pairs *= 2;
   const auto [least, most] = std::minmax_element(weights, weights + std::int64_t{g.k} * depth);
   if (*least < INT16_MIN || *most > INT16_MAX) return;
   const Format& format = a.accumulator.format;
@@ -68,9 +71,9 @@ bool WideConv::Plan::take_codes(const CodeRange& codes) {
 void WideConv::Plan::choose_planes(const CodeRange& codes) {
   std::int64_t largest = 0;
   for (int channel = 0; channel < geometry.k; ++channel) {
-    for (int begin = 0; begin < depth; begin += kPairChunk * 2) {
+    for (int begin = 0; begin < depth; begin += chunk_pairs * 2) {
       std::int64_t sum = 0;
-      for (int k = begin; k < std::min(depth, begin + kPairChunk * 2); ++k) sum += std::abs(weight_at(channel, k));
+      for (int k = begin; k < std::min(depth, begin + chunk_pairs * 2); ++k) sum += std::abs(weight_at(channel, k));
       largest = std::max(largest, sum);
     }
   }
@@ -82,6 +85,7 @@ void WideConv::Plan::choose_planes(const CodeRange& codes) {
 bool WideConv::Plan::prove(const CodeRange& codes, std::span<const std::int64_t> initial) {
   const std::int64_t x_low = std::min(0, codes.low - codes.zero_point);
   const std::int64_t x_high = std::max(0, codes.high - codes.zero_point);
+  positive = x_low == 0;
   const std::int64_t lanes_high = (std::int64_t{1} << (kProvenWidth - 1)) - 1;
   bool lanes = true;
   proven = true;
@@ -104,29 +108,54 @@ bool WideConv::Plan::prove(const CodeRange& codes, std::span<const std::int64_t>
 
 void WideConv::Plan::pack(WideBlock& block, std::span<const std::int64_t> initial) const {
   block.weights.resize(static_cast<std::size_t>(pairs()) * static_cast<std::size_t>(planes) * kPairCols * 2);
-  if (offset != 0) block.corrections.resize(static_cast<std::size_t>(chunks()) * kPairCols);
+  const auto size = static_cast<std::size_t>(chunks()) * kPairCols;
+  block.up.resize(size);
+  block.down.resize(size);
+  if (offset != 0) block.corrections.resize(size);
   for (int c = 0; c < block.cols; ++c) {
     const int channel = block.channel + c;
     block.start[c] = initial.empty() ? 0 : initial[static_cast<std::size_t>(channel)];
     block.redo = block.redo || fit(block.start[c], accumulation.accumulator.format).overflowed;
-    double largest = 0;
-    for (int chunk = 0; chunk < chunks(); ++chunk) {
-      double squares = 0;
-      std::int64_t sum = 0;
-      for (int k = chunk * kPairChunk * 2; k < std::min(depth, (chunk + 1) * kPairChunk * 2); ++k) {
-        const std::int32_t w = weight_at(channel, k);
-        squares += double(w) * double(w);
-        sum += w;
-        for (int plane = 0; plane < planes; ++plane) {
-          const std::int64_t pair = (std::int64_t{k} / 2 * planes + plane) * kPairCols;
-          block.weights[static_cast<std::size_t>((pair + c) * 2 + k % 2)] = part_of(w, plane, planes);
-        }
-      }
-      largest = std::max(largest, squares);
-      if (offset != 0) block.corrections[static_cast<std::size_t>(chunk * kPairCols + c)] = -offset * sum;
-    }
-    block.half_norm[c] = static_cast<std::int64_t>(std::sqrt(largest) * 0.5) + 1;  // squares are exact
+    for (int chunk = 0; chunk < chunks(); ++chunk) pack_chunk(block, c, chunk);
   }
+}
+
+// Weights, correction, and bounds. A prefix p of a chunk's sum from b to e, with operands x' and weights w' before it
+// and x'', w'' behind it, has p - b <= |x'| |w'| and p - e <= |x''| |w''| (Cauchy and Schwarz), and |x'|^2 + |x''|^2 =
+// |x|^2. So it lies above both by at most |x| |w'| |w''| / sqrt(|w'|^2 + |w''|^2), for whatever share of |x| x' has.
+// Where no x is negative, only positive weights before and negative ones behind it lift p, and the opposite lowers it.
+void WideConv::Plan::pack_chunk(WideBlock& block, int c, int chunk) const {
+  const int begin = chunk * chunk_pairs * 2;
+  const int end = std::min(depth, begin + chunk_pairs * 2);
+  std::int64_t sum = 0;
+  double behind[2] = {};  // sums of squares, which are exact: of weights that count as positive, and as negative
+  for (int k = begin; k < end; ++k) {
+    const std::int32_t w = weight_at(block.channel + c, k);
+    sum += w;
+    for (int sign = 0; sign < 2; ++sign) behind[sign] += counts_as(w, sign) ? double(w) * double(w) : 0;
+    for (int plane = 0; plane < planes; ++plane) {
+      const std::int64_t pair = (std::int64_t{k} / 2 * planes + plane) * kPairCols;
+      block.weights[static_cast<std::size_t>((pair + c) * 2 + k % 2)] = part_of(w, plane, planes);
+    }
+  }
+  double before[2] = {};
+  double most[2] = {};  // the bound's square over |x|^2, upward and downward
+  for (int k = begin; k < end; ++k) {
+    const std::int32_t w = weight_at(block.channel + c, k);
+    for (int sign = 0; sign < 2; ++sign) {
+      const double square = counts_as(w, sign) ? double(w) * double(w) : 0;
+      before[sign] += square;
+      behind[sign] -= square;
+    }
+    for (int way = 0; way < 2; ++way) {
+      const double both = before[way] + behind[1 - way];
+      if (both > 0) most[way] = std::max(most[way], before[way] * behind[1 - way] / both);
+    }
+  }
+  const auto at = static_cast<std::size_t>(chunk * kPairCols + c);
+  block.up[at] = static_cast<std::int32_t>(std::sqrt(most[0])) + 1;
+  block.down[at] = static_cast<std::int32_t>(std::sqrt(most[1])) + 1;
+  if (offset != 0) block.corrections[at] = -offset * sum;
 }
 
 }  // namespace guardbit::arith

@@ -9,7 +9,7 @@ namespace guardbit::arith::detail {
 
 inline constexpr int kPairCols = 32;            // columns of a block
 inline constexpr int kPairRows = 4;             // rows at a time
-inline constexpr int kPairChunk = 32;           // pairs that are summed in 32 bits
+inline constexpr int kMostPairs = 32;           // of a chunk, which is summed in 32 bits
 inline constexpr std::int64_t kHighPlane = 256;  // weight = low plane + 256 * high plane, low within int8
 
 // kPairRows rows times one block of columns. Every column's sum begins with `start` and gains, chunk by chunk, the
@@ -20,9 +20,16 @@ struct PairTile {
   std::int64_t left_stride = 0;
   const std::int16_t* right = nullptr;  // [pairs][planes][kPairCols][2]
   int pairs = 0;
+  int chunk_pairs = kMostPairs;               // the last chunk may have fewer
   const std::int64_t* start = nullptr;        // [kPairCols]
   const std::int64_t* corrections = nullptr;  // [chunks][kPairCols], or null
-  // [kPairRows][kPairCols]: final sums, and the least and the most of the sums at the ends of chunks and at the start
+  // No sum within a chunk lies above the larger of the sums at its ends by more than left_norm * up, or below the
+  // smaller one by more than left_norm * down. left_norms [kPairRows], `norm_stride` apart; up, down [chunks][kPairCols]
+  const std::int32_t* left_norms = nullptr;
+  std::int64_t norm_stride = 0;
+  const std::int32_t* up = nullptr;
+  const std::int32_t* down = nullptr;
+  // [kPairRows][kPairCols]: final sums, and bounds on all sums there were, the start included
   std::int64_t* sums = nullptr;
   std::int64_t* least = nullptr;
   std::int64_t* most = nullptr;
@@ -31,8 +38,8 @@ struct PairTile {
 struct PairKernels {
   void (*one_plane)(const PairTile& tile);
   void (*two_planes)(const PairTile& tile);
-  // An integer that the root of the sum of squares of `code - offset` of no chunk exceeds.
-  std::int64_t (*largest_norm)(const std::int16_t* codes, std::int64_t depth, std::int32_t offset);
+  // For each chunk an integer above the root of the sum of squares of its `code - offset`.
+  void (*norms)(const std::int16_t* codes, int depth, std::int32_t offset, int chunk_pairs, std::int32_t* norms);
 };
 
 [[nodiscard]] const PairKernels& pair_kernels(GemmIsa isa);

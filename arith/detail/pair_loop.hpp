@@ -14,15 +14,19 @@ namespace {
 
 // Adds a chunk's sums of one row; plain loops, which vectorize.
 template <int kLanes, int kPlanes>
-void add_chunk(const std::int32_t (&parts)[kPlanes][kLanes], const std::int64_t* correction, std::int64_t* sums,
-               std::int64_t* least, std::int64_t* most) {
+void add_chunk(const std::int32_t (&parts)[kPlanes][kLanes], const std::int64_t* correction, std::int32_t norm,
+               const std::int32_t* up, const std::int32_t* down, std::int64_t* sums, std::int64_t* least,
+               std::int64_t* most) {
   for (int i = 0; i < kLanes; ++i) {
-    std::int64_t sum = sums[i] + parts[0][i];
+    const std::int64_t before = sums[i];
+    std::int64_t sum = before + parts[0][i];
     if constexpr (kPlanes == 2) sum += parts[1][i] * kHighPlane;
     if (correction != nullptr) sum += correction[i];
+    const std::int64_t low = (sum < before ? sum : before) - std::int64_t{norm} * down[i];
+    const std::int64_t high = (sum > before ? sum : before) + std::int64_t{norm} * up[i];
     sums[i] = sum;
-    least[i] = sum < least[i] ? sum : least[i];
-    most[i] = sum > most[i] ? sum : most[i];
+    least[i] = low < least[i] ? low : least[i];
+    most[i] = high > most[i] ? high : most[i];
   }
 }
 
@@ -37,9 +41,9 @@ void pair_tile(const PairTile& t) {
     }
   }
   for (int col = 0; col < kPairCols; col += kWidth) {
-    const std::int64_t* correction = t.corrections == nullptr ? nullptr : t.corrections + col;
-    for (int begin = 0; begin < t.pairs; begin += kPairChunk) {
-      const int end = t.pairs - begin < kPairChunk ? t.pairs : begin + kPairChunk;
+    std::int64_t chunk = 0;
+    for (int begin = 0; begin < t.pairs; begin += t.chunk_pairs, ++chunk) {
+      const int end = t.pairs - begin < t.chunk_pairs ? t.pairs : begin + t.chunk_pairs;
       Sums sums[kPairRows][kPlanes][Vector::kVectors];
       for (auto& row : sums) {
         for (auto& plane : row) {
@@ -64,41 +68,42 @@ void pair_tile(const PairTile& t) {
           for (int v = 0; v < Vector::kVectors; ++v) Vector::store(sums[r][plane][v], parts[plane] + v * Vector::kLanes);
         }
         const int at = r * kPairCols + col;
-        add_chunk<kWidth, kPlanes>(parts, correction, t.sums + at, t.least + at, t.most + at);
+        const std::int64_t right_at = chunk * kPairCols + col;
+        add_chunk<kWidth, kPlanes>(parts, t.corrections == nullptr ? nullptr : t.corrections + right_at,
+                                   t.left_norms[r * t.norm_stride + chunk], t.up + right_at, t.down + right_at,
+                                   t.sums + at, t.least + at, t.most + at);
       }
-      if (correction != nullptr) correction += kPairCols;
     }
   }
 }
 
-// In binary32, raised by far more than its error: codes are exact, and a lane adds four squares of a chunk.
-inline std::int64_t largest_norm(const std::int16_t* codes, std::int64_t depth, std::int32_t offset) {
-  constexpr int kLanes = 16;
+// In binary32, raised by far more than its error: operands are exact, and a lane adds at most eight squares.
+inline void chunk_norms(const std::int16_t* codes, int depth, std::int32_t offset, int chunk_pairs,
+                        std::int32_t* norms) {
+  constexpr int kLanes = 8;
   const auto zero = static_cast<float>(offset);
-  float largest = 0;
-  for (std::int64_t begin = 0; begin < depth; begin += kPairChunk * 2) {
-    const std::int64_t end = depth - begin < kPairChunk * 2 ? depth : begin + kPairChunk * 2;
+  for (int begin = 0; begin < depth; begin += chunk_pairs * 2) {
+    const int end = depth - begin < chunk_pairs * 2 ? depth : begin + chunk_pairs * 2;
     float squares[kLanes] = {};
-    std::int64_t k = begin;
+    int k = begin;
     for (; k + kLanes <= end; k += kLanes) {
       for (int i = 0; i < kLanes; ++i) {
         const float value = static_cast<float>(codes[k + i]) - zero;
         squares[i] += value * value;
       }
     }
-    for (; k < end; ++k) {
+    for (int i = 0; k < end; ++k, ++i) {
       const float value = static_cast<float>(codes[k]) - zero;
-      squares[0] += value * value;
+      squares[i] += value * value;
     }
     float sum = 0;
     for (const float square : squares) sum += square;
-    largest = sum > largest ? sum : largest;
+    *norms++ = static_cast<std::int32_t>(std::sqrt(double{sum} * (1 + 1e-4))) + 1;
   }
-  return static_cast<std::int64_t>(std::sqrt(double{largest} * (1 + 1e-4))) + 1;
 }
 
 template <class Vector>
-constexpr PairKernels kPairKernels{pair_tile<Vector, 1>, pair_tile<Vector, 2>, largest_norm};
+constexpr PairKernels kPairKernels{pair_tile<Vector, 1>, pair_tile<Vector, 2>, chunk_norms};
 
 }  // namespace
 }  // namespace guardbit::arith::detail

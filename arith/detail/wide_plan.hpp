@@ -16,8 +16,8 @@ struct WideBlock {
   bool redo = false;                         // an initial value overflows
   std::vector<std::int16_t> weights;         // as PairTile::right
   std::vector<std::int64_t> corrections;     // as PairTile::corrections; empty where the offset is 0
-  std::int64_t start[detail::kPairCols] = {};     // initial values
-  std::int64_t half_norm[detail::kPairCols] = {};  // at least half the root of the squares of any chunk's weights
+  std::int64_t start[detail::kPairCols] = {};  // initial values
+  std::vector<std::int32_t> up, down;          // as those of PairTile
 };
 
 struct WideConv::Plan {
@@ -31,6 +31,8 @@ struct WideConv::Plan {
   std::int32_t offset = 0;  // operand = shifted code - offset
   int depth = 0;
   int planes = 2;
+  int chunk_pairs = detail::kMostPairs;
+  bool positive = false;  // no operand is below 0
   std::int64_t low = 0, high = 0;  // of the accumulator
   Accumulation redone;             // a tile's: with wider sums where nothing can overflow
   std::vector<WideBlock> blocks;
@@ -38,7 +40,7 @@ struct WideConv::Plan {
   Plan(const std::int32_t* weights, const ConvGeometry& g, const CodeRange& codes,
        std::span<const std::int64_t> initial, const Accumulation& a, GemmIsa isa);
   [[nodiscard]] int pairs() const { return (depth + 1) / 2; }
-  [[nodiscard]] int chunks() const { return (pairs() + detail::kPairChunk - 1) / detail::kPairChunk; }
+  [[nodiscard]] int chunks() const { return (pairs() + chunk_pairs - 1) / chunk_pairs; }
   [[nodiscard]] std::int32_t weight_at(int channel, int k) const { return weight[std::int64_t{channel} * depth + k]; }
 
  private:
@@ -46,6 +48,9 @@ struct WideConv::Plan {
   void choose_planes(const CodeRange& codes);
   bool prove(const CodeRange& codes, std::span<const std::int64_t> initial);
   void pack(WideBlock& block, std::span<const std::int64_t> initial) const;
+  // Whether a weight can lift (sign 0) or lower (1) a sum.
+  [[nodiscard]] bool counts_as(std::int32_t w, int sign) const { return !positive || (sign == 0 ? w > 0 : w < 0); }
+  void pack_chunk(WideBlock& block, int column, int chunk) const;
 };
 
 }  // namespace guardbit::arith
