@@ -15,7 +15,7 @@
 #include "arith/philox.hpp"
 #include "arith/stochastic.hpp"
 #include "arith/stages.hpp"
-#include "tests/arith/gemm_compare.hpp"
+#include "tests/arith/direct_compare.hpp"
 
 namespace guardbit::arith {
 namespace {
@@ -41,6 +41,9 @@ constexpr Expected kDigests[] = {
     {"gemm lanes16", 7544172689733710106U},
     {"gemm lanes32", 15976084730915353842U},
     {"gemm general", 10846105795205629041U},
+    {"convolution", 5320713903051614611U},
+    {"depthwise", 7405521169151226887U},
+    {"convolution of 16 bits", 9343818187235558341U},
 };
 
 class Digest {
@@ -344,6 +347,74 @@ TEST(Digest, Gemm) {
       }
       digest.expect(std::string("gemm ") + testing::name_of(path),
                     testing::name_of(isa));
+    }
+  }
+}
+
+void add(Digest& digest, const testing::ConvResult& result) {
+  for (const std::int64_t value : result.out) digest.add(value);
+  digest.add(result.evidence.accumulator);
+  digest.add(result.evidence.psum);
+  digest.add(result.evidence.exact.min);
+  digest.add(result.evidence.exact.max);
+}
+
+// Everything through conv2d() in two ways: as the definition, and on each instruction set with one and two threads.
+TEST(Digest, Convolution) {
+  for (int how = -1; how < 6; ++how) {
+    const auto isa = static_cast<GemmIsa>(std::max(how, 0) / 2);
+    if (!isa_supported(isa)) continue;
+    Random random(109, 0);
+    Digest digest;
+    for (int i = 0; i < 60; ++i) {
+      const testing::ConvProblem p = testing::random_conv(random, 6 + i % 27, i % 3 == 0, i % 4 == 0);
+      if (how < 0) {
+        add(digest, definition(p));
+        continue;
+      }
+      const PackedFilters filters(p.weight.data(), p.g);
+      testing::ConvResult result;
+      result.out.resize(static_cast<std::size_t>(p.g.rows() * p.g.k));
+      conv2d(p.input(), p.g, filters, p.initial, p.accumulation,
+             {.out64 = result.out.data(), .stride = p.g.k, .first_output = testing::kFirst, .row_step = p.g.k},
+             result.evidence, {.isa = isa, .threads = 1 + how % 2, .range = true});
+      add(digest, result);
+    }
+    digest.expect("convolution", how < 0 ? "definition" : testing::name_of(isa));
+  }
+}
+
+// The same for the kernels of depthwise convolution and of 16-bit operands.
+TEST(Digest, DirectConvolution) {
+  for (const bool depthwise : {true, false}) {
+    for (int how = -1; how < 6; ++how) {
+      const auto isa = static_cast<GemmIsa>(std::max(how, 0) / 2);
+      if (!isa_supported(isa)) continue;
+      Random random(110, 0);
+      Digest digest;
+      for (int i = 0; i < 60; ++i) {
+        testing::ConvProblem p = testing::random_conv(random, 6 + i % 43, i % 2 == 0 || !depthwise, depthwise);
+        p.accumulation.psum.reset();
+        if (i % 3 == 0) testing::provoke(random, p);
+        if (how < 0) {
+          add(digest, definition(p));
+        } else if (depthwise) {
+          const Depthwise kernel(p.weight.data(), p.g, code_range(p), p.initial, p.accumulation, isa);
+          ASSERT_TRUE(kernel.available());
+          const auto codes = testing::codes_of<std::int32_t>(p, 0);
+          add(digest, run_in_parts(p, 1 + how % 2, [&](const GemmOut& out, AccumulationEvidence& e, const ConvRows& r) {
+                kernel.run(codes.data(), out, e, r);
+              }));
+        } else {
+          const WideConv kernel(p.weight.data(), p.g, code_range(p), p.initial, p.accumulation, isa);
+          ASSERT_TRUE(kernel.available());
+          const auto codes = testing::codes_of<std::int16_t>(p, kernel.shift());
+          add(digest, run_in_parts(p, 1 + how % 2, [&](const GemmOut& out, AccumulationEvidence& e, const ConvRows& r) {
+                kernel.run(codes.data(), out, e, r);
+              }));
+        }
+      }
+      digest.expect(depthwise ? "depthwise" : "convolution of 16 bits", how < 0 ? "definition" : testing::name_of(isa));
     }
   }
 }
