@@ -1,5 +1,6 @@
 #include "trainer/host_backend.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -76,29 +77,77 @@ std::vector<Real> preprocess_table(const nets::Preprocess& preprocess, int chann
   return table;
 }
 
+namespace {
+
+struct Place {
+  const SampleTransform& t;
+  const nets::Shape& shape;
+  const std::uint8_t* image;
+};
+
+// Pixels [x, end) of row y, interpolated.
+template <class Real>
+void load_affine(const Place& p, int y, int x, int end, std::span<const Real> table, Real* to) {
+  const nets::Shape& shape = p.shape;
+  const double centre_y = (shape.h - 1) / 2.0, centre_x = (shape.w - 1) / 2.0;
+  const double* m = p.t.matrix;
+  for (; x < end; ++x, to += shape.c) {
+    const double ry = y - centre_y, rx = (p.t.flip ? shape.w - 1 - x : x) - centre_x;
+    for (int c = 0; c < shape.c; ++c) {
+      const std::uint8_t pixel = interpolate(p.image, shape, m[0] * ry + m[1] * rx + centre_y + p.t.shift_y,
+                                             m[2] * ry + m[3] * rx + centre_x + p.t.shift_x, c);
+      to[c] = table[static_cast<std::size_t>(c * 256 + pixel)];
+    }
+  }
+}
+
+// Pixels [x, end) of an output row, all of byte 0.
+template <class Real>
+void load_zeros(int channels, int x, int end, std::span<const Real> table, Real* to) {
+  for (; x < end; ++x)
+    for (int c = 0; c < channels; ++c) *to++ = table[static_cast<std::size_t>(c * 256)];
+}
+
+// Pixels [x, end) of row y, moved and mirrored: first what lies outside, then what is inside, then outside again.
+template <class Real>
+void load_moved(const Place& p, int y, int x, int end, std::span<const Real> table, Real* to) {
+  const int width = p.shape.w, channels = p.shape.c, sy = y + p.t.shift_y;
+  // Source column of output column x: x + offset, or, mirrored, offset - x.
+  const int offset = p.t.flip ? width - 1 + p.t.shift_x : p.t.shift_x;
+  int begin = p.t.flip ? offset - (width - 1) : -offset, stop = begin + width;
+  if (sy < 0 || sy >= p.shape.h) stop = begin = end;
+  begin = std::clamp(begin, x, end), stop = std::clamp(stop, begin, end);
+  load_zeros(channels, x, begin, table, to);
+  to += std::int64_t{begin - x} * channels;
+  const std::int64_t step = p.t.flip ? -channels : channels;
+  const std::uint8_t* from = p.image;
+  if (begin < stop) from += (std::int64_t{sy} * width + (p.t.flip ? offset - begin : begin + offset)) * channels;
+  for (int i = begin; i < stop; ++i, from += i < stop ? step : 0)
+    for (int c = 0; c < channels; ++c) *to++ = table[static_cast<std::size_t>(c * 256 + from[c])];
+  load_zeros(channels, stop, end, table, to);
+}
+
+}  // namespace
+
 template <class Real>
 void load_sample(const TensorView& images, const SampleTransform& t, std::span<const Real> table, Real* to) {
   const nets::Shape& shape = images.shape;
-  const auto* image = elements<const std::uint8_t>(images) + t.sample * shape.count();
-  const double centre_y = (shape.h - 1) / 2.0, centre_x = (shape.w - 1) / 2.0;
-  for (int y = 0; y < shape.h; ++y) {
-    for (int x = 0; x < shape.w; ++x, to += shape.c) {
-      const bool cut = y >= t.cut_top && y < t.cut_top + t.cut_height && x >= t.cut_left &&
-                       x < t.cut_left + t.cut_width;
-      const int mirrored = t.flip ? shape.w - 1 - x : x;
-      const int sy = y + t.shift_y, sx = mirrored + t.shift_x;
-      const bool inside = !cut && sy >= 0 && sy < shape.h && sx >= 0 && sx < shape.w;
-      const double ry = y - centre_y, rx = mirrored - centre_x;
-      for (int c = 0; c < shape.c; ++c) {
-        std::uint8_t pixel = 0;
-        if (t.affine && !cut)
-          pixel = interpolate(image, shape, t.matrix[0] * ry + t.matrix[1] * rx + centre_y + t.shift_y,
-                              t.matrix[2] * ry + t.matrix[3] * rx + centre_x + t.shift_x, c);
-        else if (inside)
-          pixel = image[(std::int64_t{sy} * shape.w + sx) * shape.c + c];
-        to[c] = table[static_cast<std::size_t>(c * 256 + pixel)];
-      }
+  const Place place{t, shape, elements<const std::uint8_t>(images) + t.sample * shape.count()};
+  const int cut_begin = std::clamp(t.cut_left, 0, shape.w);
+  const int cut_end = std::clamp(t.cut_left + t.cut_width, cut_begin, shape.w);
+  for (int y = 0; y < shape.h; ++y, to += std::int64_t{shape.w} * shape.c) {
+    const auto part = [&](int x, int end) {
+      Real* first = to + std::int64_t{x} * shape.c;
+      if (t.affine) load_affine(place, y, x, end, table, first);
+      else load_moved(place, y, x, end, table, first);
+    };
+    if (y < t.cut_top || y >= t.cut_top + t.cut_height) {
+      part(0, shape.w);
+      continue;
     }
+    part(0, cut_begin);
+    load_zeros(shape.c, cut_begin, cut_end, table, to + std::int64_t{cut_begin} * shape.c);
+    part(cut_end, shape.w);
   }
 }
 

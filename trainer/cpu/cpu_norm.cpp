@@ -41,6 +41,20 @@ void widen(std::int64_t group, std::int64_t channels, const float* from, float* 
   for (std::int64_t i = from == to ? 1 : 0; i < group; ++i) std::copy_n(from, channels, to + i * channels);
 }
 
+// y = x * factor + offset from the statistics of the batch, as the forward pass keeps them: the backward pass comes to
+// the same numbers and so to the same side of the activation.
+void find_factors(const BatchNormTensors& t, std::int64_t group, std::int64_t channels, float* factor, float* offset) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double scale = static_cast<double>(elements<float>(t.gamma)[c]) *
+                         static_cast<double>(elements<float>(t.batch_inverse)[c]);
+    factor[c] = static_cast<float>(scale);
+    offset[c] = static_cast<float>(static_cast<double>(elements<float>(t.beta)[c]) -
+                                   scale * static_cast<double>(elements<float>(t.batch_mean)[c]));
+  }
+  widen(group, channels, factor, factor);
+  widen(group, channels, offset, offset);
+}
+
 // Adds pieces and groups in order: partial [pieces][2][group][C] -> totals for one channel.
 struct Totals {
   double first = 0, second = 0;
@@ -77,20 +91,15 @@ void CpuBackend::batch_norm_train(const nets::BatchNormAttributes& norm, Activat
     const double relative = sums.first / pixels, mean = static_cast<double>(shift[c]) + relative;
     const double variance = std::max(0.0, sums.second / pixels - relative * relative);
     const double unbiased = pixels > 1 ? variance * pixels / (pixels - 1) : variance;
-    const double inverse = 1 / std::sqrt(variance + norm.epsilon);
-    const double scale = static_cast<double>(elements<float>(t.gamma)[c]) * inverse;
     elements<float>(t.batch_mean)[c] = static_cast<float>(mean);
-    elements<float>(t.batch_inverse)[c] = static_cast<float>(inverse);
-    factor[c] = static_cast<float>(scale);
-    offset[c] = static_cast<float>(static_cast<double>(elements<float>(t.beta)[c]) - scale * mean);
+    elements<float>(t.batch_inverse)[c] = static_cast<float>(1 / std::sqrt(variance + norm.epsilon));
     const auto blend = [&](float& running, double now) {
       running = static_cast<float>(norm.momentum * static_cast<double>(running) + (1 - norm.momentum) * now);
     };
     blend(elements<float>(t.mean)[c], mean);
     blend(elements<float>(t.variance)[c], unbiased);
   }
-  widen(group, channels, factor, factor);
-  widen(group, channels, offset, offset);
+  find_factors(t, group, channels, factor, offset);
   const Range range = forward_range(activation);
   for_chunks(x.n, [&](int, std::int64_t first, std::int64_t count, int) {
     const std::int64_t at = first * x.shape.count();
@@ -123,23 +132,25 @@ void CpuBackend::batch_norm_infer(const nets::BatchNormAttributes& norm, Activat
 }
 
 // dx = gamma inverse (g - mean(g) - normal mean(g normal)) written as a g + b x + c per channel.
-void CpuBackend::batch_norm_backward(Activation activation, const TensorView& x, const TensorView& y,
+void CpuBackend::batch_norm_backward(Activation activation, const TensorView& x, const TensorView&,
                                      const TensorView& dy, const BatchNormTensors& t, const TensorView& dx,
                                      const TensorView& dgamma, const TensorView& dbeta) {
   const std::int64_t channels = x.shape.c, group = group_of(x.shape), width = group * channels;
   const std::int64_t rows = x.shape.count() / width;
-  const Range range = forward_range(activation);
-  const float* output = elements<float>(activation == Activation::None ? x : y);  // any finite tensor passes
   partial_.assign(static_cast<std::size_t>(2 * kChunks * width), 0.0);
-  channels_.resize(static_cast<std::size_t>(5 * width));
+  channels_.resize(static_cast<std::size_t>(7 * width));
   float *mean = channels_.data(), *inverse = mean + width, *a = inverse + width, *b = a + width, *c = b + width;
+  float *factor = c + width, *offset = factor + width;
   widen(group, channels, elements<float>(t.batch_mean), mean);
   widen(group, channels, elements<float>(t.batch_inverse), inverse);
+  find_factors(t, group, channels, factor, offset);
+  const Range limits = forward_range(activation);
+  const kernels::NormRange range{factor, offset, limits.low, limits.high};
   const int pieces = for_chunks(x.n, [&](int piece, std::int64_t first, std::int64_t count, int) {
     const std::int64_t at = first * x.shape.count();
     double* sums = partial_.data() + 2 * piece * width;
-    kernels::norm_backward_sums(count * rows, width, elements<float>(x) + at, output + at, elements<float>(dy) + at,
-                                mean, inverse, range.low, range.high, sums, sums + width);
+    kernels::norm_backward_sums(count * rows, width, elements<float>(x) + at, elements<float>(dy) + at, mean, inverse,
+                                range, sums, sums + width);
   });
   const auto pixels = static_cast<double>(x.count() / channels);
   for (std::int64_t i = 0; i < channels; ++i) {
@@ -156,8 +167,8 @@ void CpuBackend::batch_norm_backward(Activation activation, const TensorView& x,
   for (float* factors : {a, b, c}) widen(group, channels, factors, factors);
   for_chunks(x.n, [&](int, std::int64_t first, std::int64_t count, int) {
     const std::int64_t at = first * x.shape.count();
-    kernels::norm_backward_apply(count * rows, width, elements<float>(x) + at, output + at, elements<float>(dy) + at,
-                                 a, b, c, range.low, range.high, elements<float>(dx) + at);
+    kernels::norm_backward_apply(count * rows, width, elements<float>(x) + at, elements<float>(dy) + at, a, b, c,
+                                 range, elements<float>(dx) + at);
   });
 }
 

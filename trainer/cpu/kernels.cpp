@@ -33,6 +33,10 @@ GUARDBIT_CLONES void clamp_backward(Count n, float low, float high, const float*
     dx[i] = inside ? dy[i] : 0.0F;
   }
 }
+GUARDBIT_CLONES void column_sums(Count rows, Count width, const float* x, float* sum) {
+  for (Count r = 0; r < rows; ++r, x += width)
+    for (Count i = 0; i < width; ++i) sum[i] += x[i];
+}
 GUARDBIT_CLONES void moving_average(Count n, float keep, float take, const float* x, float* y) {
   for (Count i = 0; i < n; ++i) y[i] = keep * y[i] + take * x[i];
 }
@@ -89,19 +93,21 @@ __attribute__((always_inline)) inline void sums_block(Count pixels, Count width,
 }
 
 struct BackwardBlock {
-  const float *x, *y, *dy, *mean, *inverse;
-  float low, high;
+  const float *x, *dy, *mean, *inverse;
+  NormRange range;
   double *sum, *product;
 };
 __attribute__((always_inline)) inline void backward_block(Count pixels, Count width, Count columns,
                                                           const BackwardBlock& b) {
   float s[kColumns], q[kColumns];
-  const float *x = b.x, *y = b.y, *dy = b.dy, *mean = b.mean, *inverse = b.inverse, low = b.low, high = b.high;
+  const float *x = b.x, *dy = b.dy, *mean = b.mean, *inverse = b.inverse;
+  const float *factor = b.range.factor, *offset = b.range.offset, low = b.range.low, high = b.range.high;
   for (Count i = 0; i < columns; ++i) s[i] = q[i] = 0;
   for (Count p = 0; p < pixels; ++p) {
     for (Count i = 0; i < columns; ++i) {
       const Count at = p * width + i;
-      const bool inside = (y[at] > low) & (y[at] < high);
+      const float value = x[at] * factor[i] + offset[i];
+      const bool inside = (value > low) & (value < high);
       const float g = inside ? dy[at] : 0.0F;
       s[i] += g;
       q[i] += g * ((x[at] - mean[i]) * inverse[i]);
@@ -137,15 +143,15 @@ GUARDBIT_CLONES void norm_apply(Count pixels, Count width, const float* x, const
   }
 }
 
-GUARDBIT_CLONES void norm_backward_sums(Count pixels, Count width, const float* x, const float* y, const float* dy,
-                                        const float* mean, const float* inverse, float low, float high, double* sum,
-                                        double* product) {
+GUARDBIT_CLONES void norm_backward_sums(Count pixels, Count width, const float* x, const float* dy, const float* mean,
+                                        const float* inverse, const NormRange& range, double* sum, double* product) {
   for (Count p = 0; p < pixels; p += kBlock) {
     const Count rows = pixels - p < kBlock ? pixels - p : kBlock;
     Count i = 0;
     while (i < width) {
       const Count at = p * width + i;
-      const BackwardBlock block{x + at, y + at, dy + at, mean + i, inverse + i, low, high, sum + i, product + i};
+      const BackwardBlock block{x + at, dy + at, mean + i, inverse + i,
+                                {range.factor + i, range.offset + i, range.low, range.high}, sum + i, product + i};
       if (i + kColumns <= width) {
         backward_block(rows, width, kColumns, block);
         i += kColumns;
@@ -157,12 +163,14 @@ GUARDBIT_CLONES void norm_backward_sums(Count pixels, Count width, const float* 
   }
 }
 
-GUARDBIT_CLONES void norm_backward_apply(Count pixels, Count width, const float* x, const float* y, const float* dy,
-                                         const float* a, const float* b, const float* c, float low, float high,
-                                         float* dx) {
-  for (Count p = 0; p < pixels; ++p, x += width, y += width, dy += width, dx += width) {
+GUARDBIT_CLONES void norm_backward_apply(Count pixels, Count width, const float* x, const float* dy, const float* a,
+                                         const float* b, const float* c, const NormRange& range, float* dx) {
+  const float *factor = range.factor, *offset = range.offset, low = range.low, high = range.high;
+  for (Count p = 0; p < pixels; ++p, x += width, dy += width, dx += width) {
+#pragma GCC ivdep  // dx is dy or apart from everything
     for (Count i = 0; i < width; ++i) {
-      const bool inside = (y[i] > low) & (y[i] < high);
+      const float value = x[i] * factor[i] + offset[i];
+      const bool inside = (value > low) & (value < high);
       const float g = inside ? dy[i] : 0.0F;
       dx[i] = a[i] * g + b[i] * x[i] + c[i];
     }

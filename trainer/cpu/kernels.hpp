@@ -37,12 +37,32 @@ void norm_sums(Count pixels, Count width, const float* x, const float* shift, do
 /// y = clamp(x * factor + offset).
 void norm_apply(Count pixels, Count width, const float* x, const float* factor, const float* offset, float low,
                 float high, float* y);
-/// g = dy where low < y < high, else 0; sum += g; product += g * (x - mean) * inverse.
-void norm_backward_sums(Count pixels, Count width, const float* x, const float* y, const float* dy, const float* mean,
-                        const float* inverse, float low, float high, double* sum, double* product);
-/// dx = a * g + b * x + c, with the same g.
-void norm_backward_apply(Count pixels, Count width, const float* x, const float* y, const float* dy, const float* a,
-                         const float* b, const float* c, float low, float high, float* dx);
+/// The range of the activation behind it: low < x * factor + offset < high lets gradients pass, else g = 0. Computed
+/// again from x: reading the output would cost more.
+struct NormRange {
+  const float *factor, *offset;
+  float low, high;
+};
+/// g = dy in the range; sum += g; product += g * (x - mean) * inverse.
+void norm_backward_sums(Count pixels, Count width, const float* x, const float* dy, const float* mean,
+                        const float* inverse, const NormRange& range, double* sum, double* product);
+/// dx = a * g + b * x + c, with the same g; dx may be dy.
+void norm_backward_apply(Count pixels, Count width, const float* x, const float* dy, const float* a, const float* b,
+                         const float* c, const NormRange& range, float* dx);
+
+/// sum[i] += the column sums of x [rows, width].
+void column_sums(Count rows, Count width, const float* x, float* sum);
+
+// Depthwise convolution 3x3 of one image: as many outputs as inputs, dilation 1. Every window holds at least one pixel
+// of each axis, or none. weights, dweights: [9][C].
+struct DepthwiseShape {
+  nets::Shape in, out;
+  int stride = 1, top = 0, left = 0;  // padding above and to the left
+};
+void depthwise_forward(const DepthwiseShape& d, const float* x, const float* weights, const float* bias,
+                       float* y);  // bias may be null
+void depthwise_scatter(const DepthwiseShape& d, const float* dy, const float* weights, float* dx);  // dx += ..
+void depthwise_weights(const DepthwiseShape& d, const float* x, const float* dy, float* dweights);  // dweights += ..
 
 // Pooling of one image [H, W, C] -> [P, Q, C].
 void max_pool(const nets::Window& window, const nets::Shape& in, const nets::Shape& out, const float* x, float* y,
