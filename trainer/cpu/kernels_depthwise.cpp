@@ -48,13 +48,15 @@ struct Image {
 };
 
 // The block of channels [.., N) of output q from `rows` rows of the input that begin at x; only valid columns.
-template <int N>
-GUARDBIT_INLINE void edge_output(const Image& m, int rows, int q, const float* x, const V<N>* w, const V<N>& start,
-                                 float* y) {
+template <int N, int Rows>
+GUARDBIT_INLINE void edge_output(const Image& m, int q, const float* x, const V<N>* w, const V<N>& start, float* y) {
   const Taps columns = taps_at(q, m.stride, m.left, m.width);
   V<N> sum = start, pixel;
-  for (int r = 0; r < rows; ++r)
-    for (int s = columns.first; s < columns.last; ++s) {
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int s = 0; s < kTaps; ++s) {
+      if (s < columns.first || s >= columns.last) continue;
       load<N>(x + r * m.row + static_cast<Count>(columns.start + s) * m.channels, pixel);
       sum += pixel * w[r * kTaps + s];
     }
@@ -92,14 +94,18 @@ GUARDBIT_INLINE void output_row(const Image& m, int columns, const float* x, con
   // The first output whose window begins inside, and the first whose window ends outside.
   const int begin = std::min(columns, (m.left + m.stride - 1) / m.stride);
   const int end = std::max(begin, std::min(columns, (m.width - kTaps + m.left + m.stride) / m.stride));
-  for (int q = 0; q < begin; ++q) edge_output<N>(m, Rows, q, x, w, start, y);
+  for (int q = 0; q < begin; ++q) edge_output<N, Rows>(m, q, x, w, start, y);
   int q = begin;
   if (m.stride == 1) {
     q += (end - begin) / 4 * 4;
     inner_outputs<N, Rows, 4>(m, begin, q, x, w, start, y);
+    if (end - q >= 2) {
+      inner_outputs<N, Rows, 2>(m, q, q + 2, x, w, start, y);
+      q += 2;
+    }
   }
   inner_outputs<N, Rows, 1>(m, q, end, x, w, start, y);
-  for (q = end; q < columns; ++q) edge_output<N>(m, Rows, q, x, w, start, y);
+  for (q = end; q < columns; ++q) edge_output<N, Rows>(m, q, x, w, start, y);
 }
 
 // Channels [c, c + N). weights: [9][C].

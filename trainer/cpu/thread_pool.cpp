@@ -26,7 +26,8 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::take_pieces(int worker) {
-  for (int piece = next_.fetch_add(1); piece < pieces_; piece = next_.fetch_add(1)) function_(context_, piece, worker);
+  for (int turn = next_.fetch_add(1); turn < pieces_; turn = next_.fetch_add(1))
+    function_(context_, backwards_ ? pieces_ - 1 - turn : turn, worker);
 }
 
 void ThreadPool::worker_loop(int worker) {
@@ -50,8 +51,14 @@ void ThreadPool::worker_loop(int worker) {
 
 void ThreadPool::run_pieces(int pieces, Function function, void* context) {
   const SingleThreadedOpenMp limit;
-  if (workers_.empty() || pieces <= 1) {
-    for (int piece = 0; piece < pieces; ++piece) function(context, piece, 0);
+  if (pieces <= 1) {
+    if (pieces == 1) function(context, 0, 0);
+    return;
+  }
+  const bool backwards = !backwards_;
+  if (workers_.empty()) {
+    backwards_ = backwards;
+    for (int turn = 0; turn < pieces; ++turn) function(context, backwards ? pieces - 1 - turn : turn, 0);
     return;
   }
   {
@@ -59,6 +66,7 @@ void ThreadPool::run_pieces(int pieces, Function function, void* context) {
     function_ = function;
     context_ = context;
     pieces_ = pieces;
+    backwards_ = backwards;
     next_ = 0;
     open_ = true;
     ++generation_;

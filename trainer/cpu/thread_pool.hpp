@@ -1,7 +1,8 @@
 // ThreadPool: runs numbered pieces of work on a fixed number of threads, the caller being one of them.
 //
 // The pieces are the unit of determinism: callers cut the work the same way whatever the number of threads, and combine
-// partial results in the order of the pieces. Inside a piece OpenMP (which oneDNN uses) is limited to one thread.
+// partial results in the order of the pieces. Every second run takes the pieces from the last to the first, because
+// what the run before touched last is still in the cache. Inside a piece OpenMP (which oneDNN uses) is limited to one thread.
 #pragma once
 
 #include <atomic>
@@ -60,6 +61,7 @@ class ThreadPool {
   Function function_ = nullptr;
   void* context_ = nullptr;
   int pieces_ = 0;
+  bool backwards_ = false;
 };
 
 }  // namespace guardbit::trainer
