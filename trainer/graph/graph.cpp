@@ -93,7 +93,12 @@ void Graph::plan(const std::vector<int>& uses) {
     const bool training = mode_ == Mode::Train;
     if (slot.root == i) {
       slot.buffer = make(i, training ? 2 * middle - i : i, bytes);
-      if (training && slot.wants_gradient) slot.gradient = make(2 * middle - i, 2 * middle - i, bytes);
+      // Batch normalization works in place backward: where nobody else reads its input, one buffer serves both.
+      const int input = node.op == Op::BatchNorm ? node.inputs[0] : 0;
+      const bool in_place = uses[static_cast<std::size_t>(input)] == 1 && slot_of(input).root == input;
+      const int before = input > 0 && in_place ? slot_of(input).gradient : -1;
+      if (training && slot.wants_gradient)
+        slot.gradient = before >= 0 ? before : make(2 * middle - i, 2 * middle - i, bytes);
     }
     if (node.op == Op::MaxPool)
       slot.index = make(i, training ? 2 * middle - i : i,
