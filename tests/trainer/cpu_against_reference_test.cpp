@@ -80,6 +80,85 @@ TEST(CpuAgainstReference, ConvolutionsOfRandomShape) {
   }
 }
 
+// Depthwise 3x3 has loops of its own: channels in blocks of 16, 4 and 1, rows and columns with one, two or three taps
+// inside, strides 1 to 3.
+TEST(CpuAgainstReference, DepthwiseConvolutionsOfRandomShape) {
+  arith::Random random(21);
+  const auto pick = [&](int low, int high) {
+    return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+  };
+  for (int i = 0; i < 60; ++i) {
+    ConvCase c;
+    nets::Window& w = c.conv.window;
+    const int stride = pick(1, 3);
+    w = {3, 3, stride, stride, 1, 1, {pick(0, 2), pick(0, 2), pick(0, 2), pick(0, 2)}};
+    const int channels = pick(0, 1) == 0 ? pick(1, 40) : 16 * pick(1, 3);
+    c.conv.groups = c.conv.channels = channels;
+    c.conv.bias = pick(0, 1) == 1;
+    c.n = pick(1, 11);
+    c.in = {pick(1, 12), pick(1, 12), channels};
+    const int high = c.in.h + w.padding.top + w.padding.bottom - 3, wide = c.in.w + w.padding.left + w.padding.right - 3;
+    if (high < 0 || wide < 0) continue;
+    c.out = {high / stride + 1, wide / stride + 1, channels};
+    expect_close(run_conv(c, "cpu", 2), run_conv(c, "reference", 1), "case " + std::to_string(i));
+  }
+}
+
+// 1x1 convolutions are matrix products; weight gradients are cut by pixels or, where there are few, by outputs.
+TEST(CpuAgainstReference, PointwiseConvolutionsOfRandomShape) {
+  arith::Random random(22);
+  const auto pick = [&](int low, int high) {
+    return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+  };
+  for (int i = 0; i < 30; ++i) {
+    ConvCase c;
+    c.conv.channels = pick(1, 40);
+    c.conv.bias = pick(0, 1) == 1;
+    c.n = pick(1, 40);
+    const int side = i % 3 == 0 ? 1 : pick(1, 9);
+    c.in = {side, side, pick(1, 40)};
+    c.out = {side, side, c.conv.channels};
+    expect_close(run_conv(c, "cpu", 2), run_conv(c, "reference", 1), "case " + std::to_string(i));
+  }
+}
+
+// Every pixel as SampleTransform's definition says it, without interpolation.
+TEST(LoadBatch, EveryPixelIsThatOfTheDefinition) {
+  arith::Random random(23);
+  const auto pick = [&](int low, int high) {
+    return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+  };
+  for (int i = 0; i < 200; ++i) {
+    const nets::Shape shape{pick(1, 7), pick(1, 7), pick(1, 3)};
+    Device device("cpu", 1);
+    const TensorView images = device.make(2, shape, Element::Byte), x = device.make(1, shape);
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(images.count()));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
+    device->copy_in(images, bytes.data());
+    const SampleTransform t{.sample = pick(0, 1), .flip = pick(0, 1) == 1, .shift_y = pick(-9, 9),
+                            .shift_x = pick(-9, 9), .cut_top = pick(-4, 8), .cut_left = pick(-4, 8),
+                            .cut_height = pick(0, 5), .cut_width = pick(0, 5)};
+    nets::Preprocess preprocess;
+    preprocess.scale = 1;
+    preprocess.mean = {-1};
+    preprocess.std = {1};
+    device->load_batch(images, device.labels({3, 4}), std::span(&t, 1), preprocess, x, device.labels({0}));
+    const Values found = device.read(x);
+    std::size_t at = 0;
+    for (int y = 0; y < shape.h; ++y)
+      for (int column = 0; column < shape.w; ++column)
+        for (int c = 0; c < shape.c; ++c, ++at) {
+          const bool cut = y >= t.cut_top && y < t.cut_top + t.cut_height && column >= t.cut_left &&
+                           column < t.cut_left + t.cut_width;
+          const int sy = y + t.shift_y, sx = (t.flip ? shape.w - 1 - column : column) + t.shift_x;
+          const bool inside = !cut && sy >= 0 && sy < shape.h && sx >= 0 && sx < shape.w;
+          const int pixel = inside ? bytes[static_cast<std::size_t>(t.sample * shape.count() +
+                                                                    (sy * shape.w + sx) * shape.c + c)] : 0;
+          ASSERT_EQ(found[at], pixel + 1) << i << ": " << y << ' ' << column << ' ' << c;
+        }
+  }
+}
+
 Results run_others(std::int64_t n, const nets::Shape& shape, Activation activation, const std::string& name,
                    int threads) {
   Device device(name, threads);
