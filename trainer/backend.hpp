@@ -51,14 +51,21 @@ struct BatchNormTensors {
   TensorView batch_mean, batch_inverse; // of this batch: mean and 1 / sqrt(variance + epsilon), kept for backward
 };
 
-enum class Rule : unsigned char { Sgd, Adam, AdamW };
+enum class Rule : unsigned char { Sgd, Adam, AdamW, RmsProp };
 struct OptimizerSpec {
   Rule rule = Rule::Sgd;
-  double momentum = 0.9;  // Sgd
+  double momentum = 0.9;  // Sgd, RmsProp
   bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam, AdamW
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // Adam, AdamW; epsilon: RmsProp too, inside the root
+  double decay = 0.9;                                 // RmsProp: share of the mean square that is kept
   /// Tensors of state per parameter.
-  [[nodiscard]] int states() const { return rule == Rule::Sgd ? (momentum != 0 ? 1 : 0) : 2; }
+  [[nodiscard]] int states() const {
+    if (rule == Rule::Sgd) return momentum != 0 ? 1 : 0;
+    return rule == Rule::RmsProp && momentum == 0 ? 1 : 2;
+  }
+  /// What the first of them starts with; the second starts with zeros. RmsProp's mean square starts at 1, as
+  /// TensorFlow 1's does.
+  [[nodiscard]] double initial_state() const { return rule == Rule::RmsProp ? 1 : 0; }
 };
 
 /// What changes from one step to the next.

@@ -293,6 +293,31 @@ TEST_P(BackendSuite, UpdatesFollowTheirFormulas) {
   expect_near(w, {0.75 * 0.625 + 0.25});
 }
 
+// By hand: v = 0.5 * 1 + 0.5 * 1.5^2 = 1.625, change 0.5 * 1.5 / sqrt(1.625 + 0.625) = 0.5; then
+// v = 0.5 * 1.625 + 0.5 * (1 + 0.25 * 1.5)^2 = 1.7578125, change 0.5 * 1.375 / sqrt(2.3828125) = 0.44537661.
+TEST_P(BackendSuite, RmsPropHasEpsilonInsideTheRoot) {
+  const OptimizerSpec spec{.rule = Rule::RmsProp, .momentum = 0.5, .epsilon = 0.625, .decay = 0.5};
+  EXPECT_EQ(spec.states(), 2);
+  EXPECT_EQ(spec.initial_state(), 1);
+  const TensorView g = device_.make(1, {}, {1.0}), m = device_.make(1, {}), v = device_.make(1, {}, {1.0});
+  const TensorView w = device_.make(1, {}, {2.0});
+  device_->begin_step({.learning_rate = 0.5});
+  device_->update(spec, 0.25, 1, w, g, v, m);
+  expect_near(v, {1.625});
+  expect_near(m, {0.5});
+  expect_near(w, {1.5});
+  device_->update(spec, 0.25, 1, w, g, v, m);
+  expect_near(v, {1.7578125});
+  expect_near(m, {0.25 + 0.44537661});
+  expect_near(w, {1.5 - 0.25 - 0.44537661});
+  const OptimizerSpec plain{.rule = Rule::RmsProp, .momentum = 0, .epsilon = 0.625, .decay = 0.5};
+  EXPECT_EQ(plain.states(), 1);
+  device_->fill(v, 1);
+  device_->fill(w, 2);
+  device_->update(plain, 0.25, 0.5, w, g, v, {});
+  expect_near(w, {1.75});
+}
+
 TEST_P(BackendSuite, ClippingScalesOnlyLongGradients) {
   const TensorView g = device_.make(2, {}, {3, 4});
   device_->clip_norm(10, g);

@@ -203,8 +203,13 @@ void CpuBackend::update(const OptimizerSpec& spec, double weight_decay, double l
       .epsilon = static_cast<float>(spec.epsilon),
       .decay_gradient = spec.rule == Rule::Adam ? decay : 0.0F,
       .decay_weight = spec.rule == Rule::AdamW ? static_cast<float>(rate * weight_decay) : 0.0F};
+  const kernels::RmsPropFactors rms_prop{
+      static_cast<float>(rate),          static_cast<float>(spec.decay),   static_cast<float>(1 - spec.decay),
+      static_cast<float>(spec.momentum), static_cast<float>(spec.epsilon), decay};
   for_elements(parameter.count(), [&](std::int64_t first, std::int64_t count) {
-    if (spec.rule == Rule::Sgd)
+    if (spec.rule == Rule::RmsProp)  // state 0: the mean square
+      kernels::rms_prop(count, rms_prop, g + first, m + first, v == nullptr ? nullptr : v + first, w + first);
+    else if (spec.rule == Rule::Sgd)
       kernels::sgd(count, sgd, g + first, m == nullptr ? nullptr : m + first, w + first);
     else
       kernels::adam(count, adam, g + first, m + first, v + first, w + first);

@@ -67,6 +67,18 @@ GUARDBIT_CLONES void adam(Count n, const AdamFactors& f, const float* gradient, 
   }
 }
 
+GUARDBIT_CLONES void rms_prop(Count n, const RmsPropFactors& f, const float* gradient, float* square, float* m,
+                              float* w) {
+  const RmsPropFactors k = f;
+  for (Count i = 0; i < n; ++i) {
+    const float g = gradient[i] + k.decay * w[i];
+    square[i] = k.keep * square[i] + k.take * g * g;
+    const float change = k.rate * g / __builtin_sqrtf(square[i] + k.epsilon);
+    if (m != nullptr) w[i] -= m[i] = k.momentum * m[i] + change;
+    else w[i] -= change;
+  }
+}
+
 namespace {
 
 // Sums of a block of pixels are kept in float, those of blocks in double: 16 terms lose nothing that matters, and the

@@ -29,6 +29,11 @@ struct AdamFactors {
   float decay_gradient;  // L2: added to the gradient
   float decay_weight;    // AdamW: w *= 1 - decay_weight before the step
 };
+struct RmsPropFactors {
+  float rate, keep, take, momentum, epsilon, decay;  // keep the mean square, take the new; decay: L2
+};
+/// m may be null.
+void rms_prop(Count n, const RmsPropFactors& f, const float* gradient, float* square, float* m, float* w);
 void adam(Count n, const AdamFactors& f, const float* gradient, float* m, float* v, float* w);
 
 // Batch normalization over [pixels, width]. `factors` are [width].

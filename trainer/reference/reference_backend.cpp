@@ -199,7 +199,8 @@ void ReferenceBackend::cross_entropy(double smoothing, const TensorView& logits,
 }
 
 // Sgd (with weight decay as L2, PyTorch's form): g += decay w; m = momentum m + g; w -= lr (nesterov: g + momentum m,
-// otherwise m). Adam (Kingma and Ba): decay as L2; AdamW (Loshchilov and Hutter): w -= lr decay w, apart.
+// otherwise m). Adam (Kingma and Ba): decay as L2; AdamW (Loshchilov and Hutter): w -= lr decay w, apart. RmsProp as
+// TensorFlow 1 applies it: v = decay v + (1 - decay) g^2; m = momentum m + lr g / sqrt(v + epsilon); w -= m.
 void ReferenceBackend::update(const OptimizerSpec& spec, double weight_decay, double lr_scale,
                               const TensorView& parameter, const TensorView& gradient, const TensorView& state0,
                               const TensorView& state1) {
@@ -215,6 +216,12 @@ void ReferenceBackend::update(const OptimizerSpec& spec, double weight_decay, do
         g = spec.nesterov ? g + spec.momentum * m[i] : m[i];
       }
       w[i] -= rate * g;
+    } else if (spec.rule == Rule::RmsProp) {
+      double& square = elements<double>(state0)[i];
+      square = spec.decay * square + (1 - spec.decay) * g * g;
+      double change = rate * g / std::sqrt(square + spec.epsilon);
+      if (state1) change = elements<double>(state1)[i] = spec.momentum * elements<double>(state1)[i] + change;
+      w[i] -= change;
     } else {
       m[i] = spec.beta1 * m[i] + (1 - spec.beta1) * g;
       v[i] = spec.beta2 * v[i] + (1 - spec.beta2) * g * g;
