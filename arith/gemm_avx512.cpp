@@ -1,4 +1,5 @@
 // Matrix products for AVX-512: operands made ready for the lanes, and the table of all inner loops.
+#include "arith/detail/gemm_avx2.hpp"
 #include "arith/detail/gemm_avx512.hpp"
 
 namespace guardbit::arith::detail {
@@ -40,15 +41,25 @@ void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm for
   }
 }
 
+// A register of quads as four groups of 16 bytes: the first bytes of all, the second, and so on.
+__m512i bytes_apart(__m512i quads) {
+  const __m512i in_fours = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const __m512i fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(fours, _mm512_shuffle_epi8(quads, in_fours));
+}
+
 void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
   for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
     const __m512i x = load(from);
     if (singles) {
-      const __m512i bytes[4] = {_mm512_slli_epi32(x, 24), _mm512_slli_epi32(x, 16), _mm512_slli_epi32(x, 8), x};
-      for (int i = 0; i < 4; ++i) {
-        const __m256i words = _mm512_cvtepi32_epi16(_mm512_srai_epi32(bytes[i], 24));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i * kNr), words);
-      }
+      const __m512i bytes = bytes_apart(x);
+      const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(bytes));
+      const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(bytes, 1));
+      avx2::store(to, _mm512_castsi512_si256(low));
+      avx2::store(to + kNr, _mm512_extracti64x4_epi64(low, 1));
+      avx2::store(to + 2 * kNr, _mm512_castsi512_si256(high));
+      avx2::store(to + 3 * kNr, _mm512_extracti64x4_epi64(high, 1));
     } else {
       const __m512i odd = _mm512_srai_epi16(x, 8);                         // bytes 1, 3
       const __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8);  // bytes 0, 2

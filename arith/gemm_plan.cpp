@@ -9,7 +9,7 @@
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kChunk = 128;       // aimed at
+constexpr std::int64_t kChunk = 1152;      // aimed at: 72 KiB of weights as 16-bit numbers
 constexpr std::int64_t kMaxChunk = 4096;   // of the lanes' buffers
 constexpr std::int64_t kMaxDepth = 16384;  // likewise: 8 rows of 32-bit words
 constexpr std::int64_t kQuad = 4;
@@ -19,14 +19,12 @@ constexpr std::int64_t kBound32 = INT32_MAX;
 // would split a pair of products).
 bool shape_groups(GemmPlan& plan) {
   const std::int64_t depth = std::max<std::int64_t>(plan.weights.depth, 1);
-  // Calls of the 16-bit lanes cost more to begin and end.
-  const std::int64_t aim = plan.accumulation.accumulator.format.width == 16 ? 9 * kChunk : kChunk;
   std::int64_t fold = plan.accumulation.fold;
   std::int64_t step = plan.accumulation.accumulator.step;
   if (fold == 0 || fold >= depth) fold = depth;
   if (step == 0 || step > fold) step = fold;
   plan.step = step;
-  plan.chunk = std::min(aim, std::max<std::int64_t>(plan.weights.padded_depth, kQuad));  // buffers are as long
+  plan.chunk = std::min(kChunk, std::max<std::int64_t>(plan.weights.padded_depth, kQuad));  // buffers are as long
   if (depth > kMaxDepth) return false;
   if (step == 1) return true;
   if (step >= depth) {
@@ -36,7 +34,7 @@ bool shape_groups(GemmPlan& plan) {
   if (fold % step != 0 && fold != depth) return false;
   const std::int64_t unit = std::lcm(step, kQuad);
   if (step % 2 != 0 || unit > kMaxChunk) return false;
-  plan.chunk = unit * std::max<std::int64_t>(1, aim / unit);
+  plan.chunk = unit * std::max<std::int64_t>(1, kChunk / unit);
   return true;
 }
 
