@@ -52,6 +52,7 @@ model:
     both: {type: concat}
     mean: {type: average_pool, kernel: 2}
     fc: {type: fully_connected, channels: 3}
+    soft: {type: softmax}
   graph:
     - {from: input, with: [conv], to: a}
     - {from: a, to: sum}
@@ -59,7 +60,7 @@ model:
     - {from: sum, with: [pool], to: p}
     - {from: p, to: both}
     - {from: p, to: both}
-    - {from: both, with: [mean, fc], to: output}
+    - {from: both, with: [mean, fc, soft], to: output}
 )";
 
 constexpr std::array<const char*, 3> kFiles{"net.yaml", "weights.safetensors", "float.safetensors"};
@@ -75,7 +76,7 @@ class Untrusted : public testing::Test {
     initialise(network, 5);
     FloatTensor images({4, 4, 4, 1});
     for (std::size_t i = 0; i < images.data.size(); ++i) images.data[i] = static_cast<float>(i * 7919 % 1000) / 500 - 1;
-    const Quantized q = quantize(network, images, {});
+    const Quantized q = quantize(network, images, {.keep_softmax = true});
     save_bundle(folder_, q.network, q.folded, parse_yaml("a: {b: $(c)}\nc: 0.1\n"));
     ASSERT_NO_THROW((void)load_bundle(folder_));
     const Bytes net = read_file(folder_ / kFiles[0]);
