@@ -1,4 +1,4 @@
-// A network that keeps its softmax, through the executable: quantize, verify on all engines, trace, and a damaged table.
+// A network that keeps its softmax, through the executable: quantize, verify on all engines, trace, a damaged table.
 #include <gtest/gtest.h>
 
 #include "nets/io/sha256.hpp"
