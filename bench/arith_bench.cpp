@@ -1,5 +1,4 @@
-// Exact accumulation with evidence beside oneDNN's unchecked int8 product, in one process on one core
-// (requantize_bench.cpp is part of the same program).
+// Exact accumulation with evidence beside oneDNN's unchecked int8 product, in one process on one core.
 //
 // Shape: 256 x 256 x 1152 (rows, columns, depth), the inner convolutions of CifarNet. Rates are MACs or elements per
 // second; the ratio of two rates of one run is what may be quoted.

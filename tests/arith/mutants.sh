@@ -21,7 +21,7 @@ compile() {
   case "$(basename "$1" .cpp)" in
     *_avx2) options=(-O2 -mavx2) ;;
     *_avx512) options=(-O2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni) ;;
-    gemm* | conv* | block_counts | column_proof | lane_redo | left_rows | packed_weights) options=(-O1) ;;
+    gemm* | conv* | wide* | pair* | depthwise* | lane_kernel | block_counts | column_proof | lane_redo | left_rows | packed_weights) options=(-O1) ;;
   esac
   g++ "${flags[@]}" "${options[@]}" -c "$1" -o "$2"
 }
