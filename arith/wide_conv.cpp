@@ -7,6 +7,7 @@
 #include "arith/detail/patch_source.hpp"
 #include "arith/detail/tile_state.hpp"
 #include "arith/detail/wide_plan.hpp"
+#include "arith/narrow.hpp"
 
 namespace guardbit::arith {
 namespace {
@@ -16,7 +17,7 @@ using detail::kPairRows;
 
 constexpr std::int64_t kPatchCodes = 1 << 15;  // gathered at a time, about: 64 KiB
 constexpr int kMostRows = 64;
-constexpr int kRedoCols = 16;  // that are redone together where the guard fails
+constexpr int kRedoCols = detail::kFollowCols;  // that are redone together where the guard fails
 constexpr int kRedoDepth = 1024;  // products at a time, about
 constexpr int kTileCols = 64;     // most that a tile takes
 constexpr int kRest = 15;  // blocks of rows that skip the guard after one where most of it failed
@@ -38,6 +39,7 @@ class WideConv::Job {
         tile_(most_rows_, kTileCols, plan.redone) {
     left_.resize(static_cast<std::size_t>(most_rows_ * stride_));
     norms_.resize(static_cast<std::size_t>(most_rows_) * static_cast<std::size_t>(plan.chunks()));
+    before_.resize(norms_.size() * kPairCols);
     for (auto* sums : {&sums_, &least_, &most_}) sums->resize(static_cast<std::size_t>(most_rows_) * kPairCols);
     const int unit = detail::call_unit(plan.redone);  // an even number of products, so that pairs stay whole
     redo_depth_ = unit == 0 ? plan.depth : std::min(plan.depth, std::max(1, kRedoDepth / 2 / unit) * unit * 2);
@@ -72,7 +74,7 @@ class WideConv::Job {
         }
         asked += std::int64_t{rows} * block.cols;
       }
-      if (failed * 4 > asked * 3) rest_ = kRest;
+      if (failed * 4 > asked * 3 && !p_.wraps) rest_ = kRest;  // chunks of wrapping sums are always worth a look
       const auto depth = static_cast<std::uint64_t>(p_.depth);
       work.lanes += static_cast<std::uint64_t>(redone + failed) * depth;
       work.guarded += static_cast<std::uint64_t>(asked - failed) * depth;
@@ -90,6 +92,7 @@ class WideConv::Job {
   }
   [[nodiscard]] std::size_t at(int row) const { return static_cast<std::size_t>(row * stride_); }
 
+  [[nodiscard]] std::size_t before_at(int row) const { return norm_at(row) * kPairCols; }
   [[nodiscard]] std::size_t norm_at(int row) const {
     return static_cast<std::size_t>(row) * static_cast<std::size_t>(p_.chunks());
   }
@@ -110,7 +113,9 @@ class WideConv::Job {
                                   .down = block.down.data(),
                                   .sums = &sums_[to],
                                   .least = &least_[to],
-                                  .most = &most_[to]};
+                                  .most = &most_[to],
+                                  .before = &before_[before_at(r)],
+                                  .before_stride = std::int64_t{p_.chunks()} * kPairCols};
       (p_.planes == 1 ? p_.kernels->one_plane : p_.kernels->two_planes)(tile);
     }
   }
@@ -155,13 +160,104 @@ class WideConv::Job {
         const bool fails = !guarded || now.low > now.high || leaves(part, r, now, bounded);
         (fails ? failing : others).push_back(r);
       }
-      if (!failing.empty()) redo(part, row, failing);
       redone += static_cast<int>(failing.size()) * part.cols;
+      if (guarded && p_.follows) {
+        std::erase_if(failing, [&](int r) { return follow(part, row, r); });
+      }
+      if (!failing.empty()) redo(part, row, failing);
       open = std::move(others);
     }
     evidence_.accumulator.total += open.size() * static_cast<std::size_t>(part.cols);
     for (const int r : open) write(part, row + r, &sums_[static_cast<std::size_t>(r * kPairCols + part.first)]);
     return redone;
+  }
+
+  // A row of at most kFollowCols columns, chunk by chunk where a sum may widen the range or leave the format; false where
+  // what follows depends on how it has left the format.
+  bool follow(const Part& part, std::int64_t row, int r) {
+    const std::size_t from = static_cast<std::size_t>(r * kPairCols + part.first);
+    bool inside = true;
+    for (int c = 0; c < part.cols; ++c) {
+      const std::size_t at = from + static_cast<std::size_t>(c);
+      inside &= most_[at] <= p_.high && least_[at] >= p_.low;
+    }
+    if (!p_.proven && !p_.wraps && !inside) return false;
+    std::int64_t changes[kRedoCols] = {};
+    for (int chunk = 0; chunk < p_.chunks(); ++chunk) {
+      if (passes(part, r, chunk)) continue;
+      detail::PairFollow f;
+      f.codes = &left_[at(r)] + std::ptrdiff_t{chunk} * p_.chunk_pairs * 2;
+      f.offset = p_.offset;
+      f.right = &part.block->weights[static_cast<std::size_t>((chunk * p_.chunk_pairs * p_.planes) * kPairCols +
+                                                              part.first) * 2];
+      f.planes = p_.planes;
+      f.pairs = std::min(p_.chunk_pairs, p_.pairs() - chunk * p_.chunk_pairs);
+      f.begin = &before_[before_at(r) + static_cast<std::size_t>(chunk * kPairCols + part.first)];
+      f.low = p_.wraps ? p_.low : 0;
+      f.width = p_.wraps ? p_.accumulation.accumulator.format.width : 0;
+      p_.kernels->follow(f);
+      for (int c = 0; c < part.cols; ++c) {
+        evidence_.exact.include(f.least[c]);
+        evidence_.exact.include(f.most[c]);
+        if (p_.wraps) changes[c] += f.changes[c];
+      }
+    }
+    count(part, row, r, changes);
+    return true;
+  }
+
+  // Whether no sum of a chunk widens the range or, where sums wrap, is in another window of codes than the one before.
+  [[nodiscard]] bool passes(const Part& part, int r, int chunk) const {
+    const std::size_t bounds = static_cast<std::size_t>(chunk * kPairCols + part.first);
+    const std::int64_t* begin = &before_[before_at(r) + bounds];
+    const std::int64_t* end = chunk + 1 < p_.chunks() ? begin + kPairCols
+                                                      : &sums_[static_cast<std::size_t>(r * kPairCols + part.first)];
+    const std::int64_t norm = norms_[norm_at(r) + static_cast<std::size_t>(chunk)];
+    const int width = p_.wraps ? p_.accumulation.accumulator.format.width : 63;
+    const std::int64_t origin = p_.wraps ? p_.low : 0;
+    bool found = true;
+    for (int c = 0; c < part.cols; ++c) {
+      const std::int64_t low = std::min(begin[c], end[c]) - norm * part.block->down[bounds + static_cast<std::size_t>(c)];
+      const std::int64_t high = std::max(begin[c], end[c]) + norm * part.block->up[bounds + static_cast<std::size_t>(c)];
+      found &= low >= evidence_.exact.min && high <= evidence_.exact.max;
+      if (p_.wraps) found &= (low - origin) >> width == (high - origin) >> width;
+    }
+    return found;
+  }
+
+  // Evidence and values of a row that was followed.
+  void count(const Part& part, std::int64_t row, int r, const std::int64_t* changes) {
+    const std::size_t from = static_cast<std::size_t>(r * kPairCols + part.first);
+    std::int64_t values[kRedoCols];
+    OverflowCounts& counts = evidence_.accumulator;
+    counts.total += static_cast<std::uint64_t>(part.cols);
+    for (int c = 0; c < part.cols; ++c) {
+      const std::int64_t exact = sums_[from + static_cast<std::size_t>(c)];
+      values[c] = exact;
+      if (changes[c] == 0) continue;
+      values[c] = static_cast<std::int64_t>(fit(exact, p_.accumulation.accumulator.format).value);
+      counts.count += static_cast<std::uint64_t>(changes[c]);
+      ++counts.outputs;
+      ++(values[c] == exact ? counts.transient : counts.harmful);
+      locate(part, row + r, r, c);
+    }
+    write(part, row + r, values);
+  }
+
+  // An output that overflowed: if it is the first of all, where, by the definition.
+  void locate(const Part& part, std::int64_t row, int r, int c) {
+    const std::int64_t index = out_.first_output + row * out_.row_step + part.channel() + c;
+    auto& first = evidence_.accumulator.first;
+    if (first && first->output < index) return;
+    std::vector<std::int64_t> products(static_cast<std::size_t>(p_.depth));
+    for (int k = 0; k < p_.depth; ++k) {
+      const std::int64_t operand = left_[at(r) + static_cast<std::size_t>(k)] - p_.offset;
+      products[static_cast<std::size_t>(k)] = operand * p_.weight_at(part.channel() + c, k);
+    }
+    AccumulationEvidence one;
+    (void)accumulate(products, part.block->start[part.first + c], p_.accumulation, index, one);
+    detail::require(one.accumulator.first.has_value());  // else the kernel and the definition disagree
+    first = one.accumulator.first;
   }
 
   void write(const Part& part, std::int64_t row, const std::int64_t* sums) const {
@@ -250,6 +346,7 @@ class WideConv::Job {
   detail::LineVector<std::int16_t> left_;
   std::vector<std::int32_t> norms_;  // [most_rows][chunks]
   detail::LineVector<std::int64_t> sums_, least_, most_;  // [most_rows][kPairCols]
+  detail::LineVector<std::int64_t> before_;               // [most_rows][chunks][kPairCols]
   std::vector<std::int32_t> redo_left_, redo_right_;
   std::vector<int> redo_rows_;  // whose operands redo_left_ holds
   std::vector<std::int64_t> redo_sums_;

@@ -17,7 +17,7 @@ constexpr std::int64_t kMaxDepth = 1 << 20;                   // sums of product
 constexpr std::int64_t kMaxStart = std::int64_t{1} << 60;     // of initial values
 constexpr int kLeastPairs = 4;   // of a chunk
 constexpr int kChunks = 8;       // at least, where it can be: bounds on shorter ones are tighter
-constexpr int kProvenWidth = 48;                              // that vector lanes follow
+constexpr int kProvenWidth = 48;                              // that vector lanes and followers take
 
 // The weight's part in a plane: all of it, or the low byte with its sign, or what is left above.
 std::int16_t part_of(std::int32_t weight, int plane, int planes) {
@@ -102,6 +102,9 @@ bool WideConv::Plan::prove(const CodeRange& codes, std::span<const std::int64_t>
     proven = proven && start + up <= high && start - down >= low;
     lanes = lanes && start + up <= lanes_high && start - down >= -lanes_high;
   }
+  const Format& format = accumulation.accumulator.format;
+  follows = lanes && accumulation.accumulator.step == 1;  // lanes are below kFollowBound
+  wraps = follows && !proven && format.overflow == Overflow::WRAP && format.n_bits == 0 && format.width <= kProvenWidth;
   if (proven && lanes) redone.accumulator.format = integer_format(kProvenWidth);  // the same sums, in lanes
   return true;
 }

@@ -33,11 +33,34 @@ struct PairTile {
   std::int64_t* sums = nullptr;
   std::int64_t* least = nullptr;
   std::int64_t* most = nullptr;
+  std::int64_t* before = nullptr;  // [kPairRows][chunks][kPairCols], `before_stride` apart: sums where chunks begin
+  std::int64_t before_stride = 0;
+};
+
+inline constexpr int kFollowCols = 16;
+inline constexpr std::int64_t kFollowBound = std::int64_t{1} << 50;  // of sums, exact in binary64
+
+// One chunk of one row and kFollowCols columns, product by product, with sums below kFollowBound.
+struct PairFollow {
+  const std::int16_t* codes = nullptr;
+  std::int32_t offset = 0;
+  const std::int16_t* right = nullptr;  // [pairs][planes][kPairCols][2], from the first of the columns
+  int planes = 1;
+  int pairs = 0;
+  const std::int64_t* begin = nullptr;  // [kFollowCols]: the sums before
+  std::int64_t low = 0;                 // windows of 2^width codes, one of which begins here
+  int width = 0;                        // at most 48
+  // [kFollowCols]: the smallest and largest sum, `begin` included, and how often a sum was in another window than the
+  // one before
+  std::int64_t least[kFollowCols];
+  std::int64_t most[kFollowCols];
+  std::int64_t changes[kFollowCols];
 };
 
 struct PairKernels {
   void (*one_plane)(const PairTile& tile);
   void (*two_planes)(const PairTile& tile);
+  void (*follow)(PairFollow& chunk);
   // For each chunk an integer above the root of the sum of squares of its `code - offset`.
   void (*norms)(const std::int16_t* codes, int depth, std::int32_t offset, int chunk_pairs, std::int32_t* norms);
 };

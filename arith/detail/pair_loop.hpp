@@ -15,10 +15,11 @@ namespace {
 // Adds a chunk's sums of one row; plain loops, which vectorize.
 template <int kLanes, int kPlanes>
 void add_chunk(const std::int32_t (&parts)[kPlanes][kLanes], const std::int64_t* correction, std::int32_t norm,
-               const std::int32_t* up, const std::int32_t* down, std::int64_t* sums, std::int64_t* least,
-               std::int64_t* most) {
+               const std::int32_t* up, const std::int32_t* down, std::int64_t* begins, std::int64_t* sums,
+               std::int64_t* least, std::int64_t* most) {
   for (int i = 0; i < kLanes; ++i) {
     const std::int64_t before = sums[i];
+    begins[i] = before;
     std::int64_t sum = before + parts[0][i];
     if constexpr (kPlanes == 2) sum += parts[1][i] * kHighPlane;
     if (correction != nullptr) sum += correction[i];
@@ -71,8 +72,53 @@ void pair_tile(const PairTile& t) {
         const std::int64_t right_at = chunk * kPairCols + col;
         add_chunk<kWidth, kPlanes>(parts, t.corrections == nullptr ? nullptr : t.corrections + right_at,
                                    t.left_norms[r * t.norm_stride + chunk], t.up + right_at, t.down + right_at,
-                                   t.sums + at, t.least + at, t.most + at);
+                                   t.before + r * t.before_stride + right_at, t.sums + at, t.least + at, t.most + at);
       }
+    }
+  }
+}
+
+// In binary64, where the products and sums are exact; the window is the part of a sum above `width` bits, which the
+// addition of 1.5 * 2^52 makes bits of the significand.
+inline void follow_chunk(PairFollow& f) {
+  constexpr int kLanes = 8;
+  constexpr double kMagic = 6755399441055744.0;
+  typedef double Real __attribute__((vector_size(kLanes * 8)));
+  typedef std::uint64_t Bits __attribute__((vector_size(kLanes * 8)));
+  typedef std::int32_t Pairs __attribute__((vector_size(kLanes * 4)));
+  const std::int64_t stride = std::int64_t{f.planes} * kPairCols * 2;
+  const auto origin = static_cast<double>(f.low);
+  for (int first = 0; first < kFollowCols; first += kLanes) {
+    Real sum;
+    for (int i = 0; i < kLanes; ++i) sum[i] = static_cast<double>(f.begin[first + i]);
+    Real least = sum;
+    Real most = sum;
+    Bits window = (Bits)(sum - origin + kMagic) >> f.width;
+    Bits changes = {};
+    const std::int16_t* right = f.right + first * 2;
+    for (int pair = 0; pair < f.pairs; ++pair, right += stride) {
+      Pairs both;
+      __builtin_memcpy(&both, right, sizeof both);
+      Pairs weights[2] = {(both << 16) >> 16, both >> 16};
+      if (f.planes == 2) {
+        __builtin_memcpy(&both, right + kPairCols * 2, sizeof both);
+        weights[0] += (both << 16) >> 8;
+        weights[1] += (both >> 16) << 8;
+      }
+      for (int i = 0; i < 2; ++i) {
+        const auto operand = static_cast<double>(f.codes[pair * 2 + i] - f.offset);
+        sum += __builtin_convertvector(weights[i], Real) * operand;
+        least = sum < least ? sum : least;
+        most = sum > most ? sum : most;
+        const Bits now = (Bits)(sum - origin + kMagic) >> f.width;
+        changes -= (Bits)(now != window);  // a true lane is -1
+        window = now;
+      }
+    }
+    for (int i = 0; i < kLanes; ++i) {
+      f.least[first + i] = static_cast<std::int64_t>(least[i]);
+      f.most[first + i] = static_cast<std::int64_t>(most[i]);
+      f.changes[first + i] = static_cast<std::int64_t>(changes[i]);
     }
   }
 }
@@ -103,7 +149,7 @@ inline void chunk_norms(const std::int16_t* codes, int depth, std::int32_t offse
 }
 
 template <class Vector>
-constexpr PairKernels kPairKernels{pair_tile<Vector, 1>, pair_tile<Vector, 2>, chunk_norms};
+constexpr PairKernels kPairKernels{pair_tile<Vector, 1>, pair_tile<Vector, 2>, follow_chunk, chunk_norms};
 
 }  // namespace
 }  // namespace guardbit::arith::detail

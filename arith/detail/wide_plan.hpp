@@ -33,6 +33,8 @@ struct WideConv::Plan {
   int planes = 2;
   int chunk_pairs = detail::kMostPairs;
   bool positive = false;  // no operand is below 0
+  bool follows = false;   // chunks can be followed product by product: groups of one, sums below kFollowBound
+  bool wraps = false;     // and then counted: WRAP of a width that a follower takes
   std::int64_t low = 0, high = 0;  // of the accumulator
   Accumulation redone;             // a tile's: with wider sums where nothing can overflow
   std::vector<WideBlock> blocks;
