@@ -19,7 +19,8 @@ class WideConv {
            std::span<const std::int64_t> initial, const Accumulation& accumulation, GemmIsa isa = best_gemm_isa());
   ~WideConv();
 
-  // Whether run() can compute it: no psum, weights of 16 bits, codes within -32768..32767 or 0..65535.
+  // Whether run() can compute it: no psum, weights of 16 bits, codes within -32768..32767 or 0..65535, and at most 16384
+  // products.
   [[nodiscard]] bool available() const;
   // run() takes codes less this.
   [[nodiscard]] std::int32_t shift() const;

@@ -13,7 +13,7 @@ namespace {
 
 using detail::kPairCols;
 
-constexpr std::int64_t kMaxDepth = 1 << 20;                   // sums of products stay below 2^53
+constexpr std::int64_t kMaxDepth = 1 << 14;                   // of what a thread holds
 constexpr std::int64_t kMaxStart = std::int64_t{1} << 60;     // of initial values
 constexpr int kLeastPairs = 4;   // of a chunk
 constexpr int kChunks = 8;       // at least, where it can be: bounds on shorter ones are tighter

@@ -7,8 +7,9 @@
 #include <iostream>
 #include <new>
 
-#include "arith/conv.hpp"
+#include "arith/depthwise.hpp"
 #include "arith/philox.hpp"
+#include "arith/wide_conv.hpp"
 
 namespace {
 
@@ -143,6 +144,60 @@ TEST(Memory, ConvolutionsHoldLessThanAMegabytePerThread) {
         });
         EXPECT_LE(here, threads * kAllowed) << groups << " groups, " << width << " bits";
         most = std::max(most, here / threads);
+      }
+    }
+  }
+  std::cout << "at most " << most << " bytes per thread\n";
+}
+
+TEST(Memory, DepthwiseConvolutionsHoldLessThanAMegabyte) {
+  std::int64_t most = 0;
+  for (const ConvGeometry& g :
+       {ConvGeometry{.h = 40, .w = 300, .c = 96, .p = 40, .q = 300, .k = 96, .r = 3, .s = 3, .groups = 96, .pad_top = 1,
+                     .pad_left = 1},
+        ConvGeometry{.h = 9, .w = 9, .c = 2048, .p = 5, .q = 5, .k = 4096, .r = 5, .s = 5, .groups = 2048},
+        ConvGeometry{.h = 5, .w = 5000, .c = 8, .p = 3, .q = 4998, .k = 8, .r = 3, .s = 3, .groups = 8}}) {
+    const std::vector<std::int32_t> codes(static_cast<std::size_t>(std::int64_t{g.h} * g.w * g.c), 100);
+    const std::vector<std::int32_t> weight(static_cast<std::size_t>(std::int64_t{g.k} * g.r * g.s), 100);
+    std::vector<std::int64_t> out(static_cast<std::size_t>(g.rows() * (g.k + 1)));
+    for (const int width : {16, 40}) {
+      const Accumulation accumulation{{integer_format(width, true, Overflow::SAT), 1}, {}, 0};
+      const Depthwise depthwise(weight.data(), g, {.low = 0, .high = 65535, .zero_point = 0}, {}, accumulation);
+      ASSERT_TRUE(depthwise.available());
+      const std::int64_t here = held([&] {
+        AccumulationEvidence evidence;
+        depthwise.run(codes.data(), {.out64 = out.data(), .stride = g.k + 1, .row_step = g.k}, evidence);
+      });
+      EXPECT_LE(here, kAllowed) << g.k << " channels";
+      most = std::max(most, here);
+    }
+  }
+  std::cout << "at most " << most << " bytes per thread\n";
+}
+
+TEST(Memory, ConvolutionsOfSixteenBitsHoldLessThanAMegabyte) {
+  std::int64_t most = 0;
+  for (const ConvGeometry& g :
+       {ConvGeometry{.h = 20, .w = 20, .c = 64, .p = 20, .q = 20, .k = 100, .r = 3, .s = 3, .pad_top = 1, .pad_left = 1},
+        ConvGeometry{.h = 300, .c = 27, .p = 300, .k = 70}, ConvGeometry{.h = 40, .c = 8192, .p = 40, .k = 70},
+        ConvGeometry{.h = 10, .c = 16384, .p = 10, .k = 40}}) {
+    Random random(5, 0);
+    std::vector<std::int16_t> codes(static_cast<std::size_t>(std::int64_t{g.h} * g.w * g.c));
+    for (auto& code : codes) code = static_cast<std::int16_t>(random.below(65536));
+    std::vector<std::int32_t> weight(static_cast<std::size_t>(g.k * g.depth()));
+    for (auto& w : weight) w = static_cast<std::int32_t>(random.below(65535)) - 32767;
+    std::vector<std::int64_t> out(static_cast<std::size_t>(g.rows() * g.k));
+    for (const int width : {16, 32, 48}) {
+      for (const Overflow mode : {Overflow::SAT, Overflow::WRAP}) {
+        const Accumulation accumulation{{integer_format(width, true, mode), 1}, {}, 0};
+        const WideConv conv(weight.data(), g, {.low = -32768, .high = 32767}, {}, accumulation);
+        ASSERT_TRUE(conv.available());
+        const std::int64_t here = held([&] {
+          AccumulationEvidence evidence;
+          conv.run(codes.data(), {.out64 = out.data(), .stride = g.k, .row_step = g.k}, evidence);
+        });
+        EXPECT_LE(here, kAllowed) << g.depth() << " products, " << width << " bits";
+        most = std::max(most, here);
       }
     }
   }
