@@ -17,7 +17,7 @@ using detail::kPairRows;
 
 constexpr std::int64_t kPatchCodes = 1 << 15;  // gathered at a time, about: 64 KiB
 constexpr int kMostRows = 64;
-constexpr int kRedoCols = detail::kFollowCols;  // that are redone together where the guard fails
+constexpr int kRedoCols = 16;  // that are redone together where the guard fails
 constexpr int kRedoDepth = 1024;  // products at a time, about
 constexpr int kTileCols = 64;     // most that a tile takes
 constexpr int kRest = 15;  // blocks of rows that skip the guard after one where most of it failed
@@ -40,6 +40,7 @@ class WideConv::Job {
     left_.resize(static_cast<std::size_t>(most_rows_ * stride_));
     norms_.resize(static_cast<std::size_t>(most_rows_) * static_cast<std::size_t>(plan.chunks()));
     before_.resize(norms_.size() * kPairCols);
+    open_.resize(before_.size() / detail::kFollowCols);
     for (auto* sums : {&sums_, &least_, &most_}) sums->resize(static_cast<std::size_t>(most_rows_) * kPairCols);
     const int unit = detail::call_unit(plan.redone);  // an even number of products, so that pairs stay whole
     redo_depth_ = unit == 0 ? plan.depth : std::min(plan.depth, std::max(1, kRedoDepth / 2 / unit) * unit * 2);
@@ -92,6 +93,10 @@ class WideConv::Job {
   }
   [[nodiscard]] std::size_t at(int row) const { return static_cast<std::size_t>(row * stride_); }
 
+  [[nodiscard]] detail::PairWindows windows() const {
+    if (!p_.wraps) return {};
+    return {.origin = p_.low, .width = p_.accumulation.accumulator.format.width};
+  }
   [[nodiscard]] std::size_t before_at(int row) const { return norm_at(row) * kPairCols; }
   [[nodiscard]] std::size_t norm_at(int row) const {
     return static_cast<std::size_t>(row) * static_cast<std::size_t>(p_.chunks());
@@ -114,8 +119,12 @@ class WideConv::Job {
                                   .sums = &sums_[to],
                                   .least = &least_[to],
                                   .most = &most_[to],
+                                  .chunks = p_.chunks(),
                                   .before = &before_[before_at(r)],
-                                  .before_stride = std::int64_t{p_.chunks()} * kPairCols};
+                                  .open = &open_[before_at(r) / detail::kFollowCols],
+                                  .low = evidence_.exact.min,
+                                  .high = evidence_.exact.max,
+                                  .windows = windows()};
       (p_.planes == 1 ? p_.kernels->one_plane : p_.kernels->two_planes)(tile);
     }
   }
@@ -172,8 +181,8 @@ class WideConv::Job {
     return redone;
   }
 
-  // A row of at most kFollowCols columns, chunk by chunk where a sum may widen the range or leave the format; false where
-  // what follows depends on how it has left the format.
+  // A row, chunk by chunk where a sum may widen the range or leave its window; false where what comes after depends on
+  // how it has left the format.
   bool follow(const Part& part, std::int64_t row, int r) {
     const std::size_t from = static_cast<std::size_t>(r * kPairCols + part.first);
     bool inside = true;
@@ -184,45 +193,32 @@ class WideConv::Job {
     if (!p_.proven && !p_.wraps && !inside) return false;
     std::int64_t changes[kRedoCols] = {};
     for (int chunk = 0; chunk < p_.chunks(); ++chunk) {
-      if (passes(part, r, chunk)) continue;
-      detail::PairFollow f;
-      f.codes = &left_[at(r)] + std::ptrdiff_t{chunk} * p_.chunk_pairs * 2;
-      f.offset = p_.offset;
-      f.right = &part.block->weights[static_cast<std::size_t>((chunk * p_.chunk_pairs * p_.planes) * kPairCols +
-                                                              part.first) * 2];
-      f.planes = p_.planes;
-      f.pairs = std::min(p_.chunk_pairs, p_.pairs() - chunk * p_.chunk_pairs);
-      f.begin = &before_[before_at(r) + static_cast<std::size_t>(chunk * kPairCols + part.first)];
-      f.low = p_.wraps ? p_.low : 0;
-      f.width = p_.wraps ? p_.accumulation.accumulator.format.width : 0;
-      p_.kernels->follow(f);
-      for (int c = 0; c < part.cols; ++c) {
-        evidence_.exact.include(f.least[c]);
-        evidence_.exact.include(f.most[c]);
-        if (p_.wraps) changes[c] += f.changes[c];
-      }
+      for (int col = 0; col < part.cols; col += detail::kFollowCols) follow(part, r, chunk, col, changes);
     }
     count(part, row, r, changes);
     return true;
   }
 
-  // Whether no sum of a chunk widens the range or, where sums wrap, is in another window of codes than the one before.
-  [[nodiscard]] bool passes(const Part& part, int r, int chunk) const {
-    const std::size_t bounds = static_cast<std::size_t>(chunk * kPairCols + part.first);
-    const std::int64_t* begin = &before_[before_at(r) + bounds];
-    const std::int64_t* end = chunk + 1 < p_.chunks() ? begin + kPairCols
-                                                      : &sums_[static_cast<std::size_t>(r * kPairCols + part.first)];
-    const std::int64_t norm = norms_[norm_at(r) + static_cast<std::size_t>(chunk)];
-    const int width = p_.wraps ? p_.accumulation.accumulator.format.width : 63;
-    const std::int64_t origin = p_.wraps ? p_.low : 0;
-    bool found = true;
-    for (int c = 0; c < part.cols; ++c) {
-      const std::int64_t low = std::min(begin[c], end[c]) - norm * part.block->down[bounds + static_cast<std::size_t>(c)];
-      const std::int64_t high = std::max(begin[c], end[c]) + norm * part.block->up[bounds + static_cast<std::size_t>(c)];
-      found &= low >= evidence_.exact.min && high <= evidence_.exact.max;
-      if (p_.wraps) found &= (low - origin) >> width == (high - origin) >> width;
+  // kFollowCols columns of a chunk, unless its bounds say that there is nothing to see.
+  void follow(const Part& part, int r, int chunk, int col, std::int64_t* changes) {
+    const int right = chunk * kPairCols + part.first + col;
+    const std::size_t before = before_at(r) + static_cast<std::size_t>(right);
+    if (open_[before / detail::kFollowCols] == 0) return;
+    const int pair = chunk * p_.chunk_pairs;
+    detail::PairFollow f;
+    f.codes = &left_[at(r)] + std::ptrdiff_t{pair} * 2;
+    f.offset = p_.offset;
+    f.right = &part.block->weights[static_cast<std::size_t>(pair * p_.planes * kPairCols + part.first + col) * 2];
+    f.planes = p_.planes;
+    f.pairs = std::min(p_.chunk_pairs, p_.pairs() - pair);
+    f.begin = &before_[before];
+    f.windows = windows();
+    p_.kernels->follow(f);
+    for (int c = 0; c < std::min(detail::kFollowCols, part.cols - col); ++c) {
+      evidence_.exact.include(f.least[c]);
+      evidence_.exact.include(f.most[c]);
+      changes[col + c] += f.changes[c];
     }
-    return found;
   }
 
   // Evidence and values of a row that was followed.
@@ -347,6 +343,7 @@ class WideConv::Job {
   std::vector<std::int32_t> norms_;  // [most_rows][chunks]
   detail::LineVector<std::int64_t> sums_, least_, most_;  // [most_rows][kPairCols]
   detail::LineVector<std::int64_t> before_;               // [most_rows][chunks][kPairCols]
+  std::vector<std::uint8_t> open_;                        // [most_rows][chunks][kPairCols / kFollowCols]
   std::vector<std::int32_t> redo_left_, redo_right_;
   std::vector<int> redo_rows_;  // whose operands redo_left_ holds
   std::vector<std::int64_t> redo_sums_;

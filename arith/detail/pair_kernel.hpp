@@ -12,6 +12,15 @@ inline constexpr int kPairRows = 4;             // rows at a time
 inline constexpr int kMostPairs = 32;           // of a chunk, which is summed in 32 bits
 inline constexpr std::int64_t kHighPlane = 256;  // weight = low plane + 256 * high plane, low within int8
 
+inline constexpr int kFollowCols = 8;
+
+// Windows of 2^width codes, one of which begins at `origin`: a sum that wraps is the code of another window. Sums below
+// 2^61; 63 bits are all one window.
+struct PairWindows {
+  std::int64_t origin = 0;
+  int width = 63;
+};
+
 // kPairRows rows times one block of columns. Every column's sum begins with `start` and gains, chunk by chunk, the
 // products of codes and weights and, where zero points are to be corrected, the chunk's correction. The caller proves
 // that a chunk's products fit 32 bits in each plane.
@@ -33,11 +42,14 @@ struct PairTile {
   std::int64_t* sums = nullptr;
   std::int64_t* least = nullptr;
   std::int64_t* most = nullptr;
-  std::int64_t* before = nullptr;  // [kPairRows][chunks][kPairCols], `before_stride` apart: sums where chunks begin
-  std::int64_t before_stride = 0;
+  // For every chunk, rows `chunks` apart: the sums where it begins, [kPairCols]; and for kFollowCols columns at a time
+  // whether a bound on a sum of the chunk is outside [low, high], or two are in different windows.
+  int chunks = 0;
+  std::int64_t* before = nullptr;
+  std::uint8_t* open = nullptr;
+  std::int64_t low = 0, high = 0;
+  PairWindows windows;
 };
-
-inline constexpr int kFollowCols = 16;
 inline constexpr std::int64_t kFollowBound = std::int64_t{1} << 50;  // of sums, exact in binary64
 
 // One chunk of one row and kFollowCols columns, product by product, with sums below kFollowBound.
@@ -48,8 +60,7 @@ struct PairFollow {
   int planes = 1;
   int pairs = 0;
   const std::int64_t* begin = nullptr;  // [kFollowCols]: the sums before
-  std::int64_t low = 0;                 // windows of 2^width codes, one of which begins here
-  int width = 0;                        // at most 48
+  PairWindows windows;                  // of at most 48 bits, or all one
   // [kFollowCols]: the smallest and largest sum, `begin` included, and how often a sum was in another window than the
   // one before
   std::int64_t least[kFollowCols];

@@ -12,29 +12,108 @@
 namespace guardbit::arith::detail {
 namespace {
 
-// Adds a chunk's sums of one row; plain loops, which vectorize.
-template <int kLanes, int kPlanes>
-void add_chunk(const std::int32_t (&parts)[kPlanes][kLanes], const std::int64_t* correction, std::int32_t norm,
-               const std::int32_t* up, const std::int32_t* down, std::int64_t* begins, std::int64_t* sums,
-               std::int64_t* least, std::int64_t* most) {
-  for (int i = 0; i < kLanes; ++i) {
-    const std::int64_t before = sums[i];
-    begins[i] = before;
-    std::int64_t sum = before + parts[0][i];
-    if constexpr (kPlanes == 2) sum += parts[1][i] * kHighPlane;
-    if (correction != nullptr) sum += correction[i];
-    const std::int64_t low = (sum < before ? sum : before) - std::int64_t{norm} * down[i];
-    const std::int64_t high = (sum > before ? sum : before) + std::int64_t{norm} * up[i];
-    sums[i] = sum;
-    least[i] = low < least[i] ? low : least[i];
-    most[i] = high > most[i] ? high : most[i];
+typedef std::int64_t Longs __attribute__((vector_size(kFollowCols * 8)));
+typedef std::uint64_t Bits __attribute__((vector_size(kFollowCols * 8)));
+typedef double Reals __attribute__((vector_size(kFollowCols * 8)));
+typedef std::int32_t Ints __attribute__((vector_size(kFollowCols * 4)));
+
+// 1.5 * 2^52: added to a number below 2^51, it leaves that as an integer in the low bits of the significand.
+constexpr double kMagic = 6755399441055744.0;
+
+template <class V, class T>
+[[gnu::always_inline]] inline void load(const T* from, V& to) {
+  __builtin_memcpy(&to, from, sizeof to);
+}
+template <class V, class T>
+[[gnu::always_inline]] inline void store(const V& from, T* to) {
+  __builtin_memcpy(to, &from, sizeof from);
+}
+
+// norm * factors, below 2^50, in 64 bits.
+[[gnu::always_inline]] inline void times(double norm, const std::int32_t* factors, Longs& to) {
+  Ints narrow;
+  load(factors, narrow);
+  to = (Longs)(__builtin_convertvector(narrow, Reals) * norm + kMagic) - (Longs)(Reals{} + kMagic);
+}
+
+[[gnu::always_inline]] inline bool any(const Longs& v) {
+  typedef std::int64_t Half __attribute__((vector_size(kFollowCols * 4)));
+  Half halves[2];
+  __builtin_memcpy(halves, &v, sizeof v);
+  const Half both = halves[0] | halves[1];
+  return (both[0] | both[1] | both[2] | both[3]) != 0;
+}
+
+// kFollowCols columns of a chunk of one row: adds the chunk's sums, and bounds all that there were.
+template <int kPlanes>
+[[gnu::always_inline]] inline void add_chunk(const PairTile& t, int row, int chunk, int col,
+                                             const std::int32_t* const (&parts)[kPlanes]) {
+  constexpr std::int64_t kPositive = std::int64_t{1} << 62;
+  const std::int64_t right = std::int64_t{chunk} * kPairCols + col;
+  const std::int64_t left = std::int64_t{row} * t.chunks + chunk;
+  const std::int64_t at = std::int64_t{row} * kPairCols + col;
+  Longs before;
+  load(t.sums + at, before);
+  store(before, t.before + left * kPairCols + col);
+  Ints narrow;
+  load(parts[0], narrow);
+  Longs sum = before + __builtin_convertvector(narrow, Longs);
+  if constexpr (kPlanes == 2) {
+    load(parts[1], narrow);
+    sum += __builtin_convertvector(narrow, Longs) << 8;  // kHighPlane
   }
+  if (t.corrections != nullptr) {
+    Longs correction;
+    load(t.corrections + right, correction);
+    sum += correction;
+  }
+  store(sum, t.sums + at);
+  const auto norm = static_cast<double>(t.left_norms[row * t.norm_stride + chunk]);
+  Longs up;
+  Longs down;
+  times(norm, t.up + right, up);
+  times(norm, t.down + right, down);
+  const Longs low = (sum < before ? sum : before) - down;
+  const Longs high = (sum > before ? sum : before) + up;
+  Longs least;
+  Longs most;
+  load(t.least + at, least);
+  load(t.most + at, most);
+  store(low < least ? low : least, t.least + at);
+  store(high > most ? high : most, t.most + at);
+  const std::int64_t origin = t.windows.origin - kPositive;
+  const Bits windows = ((Bits)(low - origin) >> t.windows.width) ^ ((Bits)(high - origin) >> t.windows.width);
+  const Longs open = (Longs)windows | (low < t.low) | (high > t.high);
+  t.open[(left * kPairCols + col) / kFollowCols] = any(open) ? 1 : 0;
+}
+
+// Sums of a chunk: [kPairRows][kPlanes][columns]. Unrolled, so that they stay in registers.
+template <class Vector, int kPlanes>
+[[gnu::always_inline]] inline void add_pairs(const std::int16_t* left, std::int64_t left_stride, const std::int16_t* right,
+                                             int pairs, std::int32_t* out) {
+  constexpr int kVectors = kPlanes * Vector::kVectors;  // of a row
+  typename Vector::Sums sums[kPairRows * kVectors];
+#pragma GCC unroll 16
+  for (auto& sum : sums) sum = Vector::zero();
+  for (int pair = 0; pair < pairs; ++pair, left += 2, right += kPlanes * kPairCols * 2) {
+    decltype(Vector::repeat(nullptr)) codes[kPairRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kPairRows; ++r) codes[r] = Vector::repeat(left + r * left_stride);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const int plane = v / Vector::kVectors;
+      const auto weights = Vector::load(right + (plane * kPairCols + v % Vector::kVectors * Vector::kLanes) * 2);
+#pragma GCC unroll 4
+      for (int r = 0; r < kPairRows; ++r) Vector::add_pairs(sums[r * kVectors + v], codes[r], weights);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kPairRows * kVectors; ++i) Vector::store(sums[i], out + i * Vector::kLanes);
 }
 
 template <class Vector, int kPlanes>
 void pair_tile(const PairTile& t) {
   constexpr int kWidth = Vector::kLanes * Vector::kVectors;
-  using Sums = typename Vector::Sums;
   for (int r = 0; r < kPairRows; ++r) {
     for (int c = 0; c < kPairCols; ++c) {
       const int at = r * kPairCols + c;
@@ -42,84 +121,57 @@ void pair_tile(const PairTile& t) {
     }
   }
   for (int col = 0; col < kPairCols; col += kWidth) {
-    std::int64_t chunk = 0;
+    int chunk = 0;
     for (int begin = 0; begin < t.pairs; begin += t.chunk_pairs, ++chunk) {
-      const int end = t.pairs - begin < t.chunk_pairs ? t.pairs : begin + t.chunk_pairs;
-      Sums sums[kPairRows][kPlanes][Vector::kVectors];
-      for (auto& row : sums) {
-        for (auto& plane : row) {
-          for (Sums& sum : plane) sum = Vector::zero();
-        }
-      }
-      const std::int16_t* right = t.right + (std::int64_t{begin} * kPlanes * kPairCols + col) * 2;
-      for (int pair = begin; pair < end; ++pair, right += kPlanes * kPairCols * 2) {
-        for (int plane = 0; plane < kPlanes; ++plane) {
-          for (int v = 0; v < Vector::kVectors; ++v) {
-            const auto weights = Vector::load(right + (plane * kPairCols + v * Vector::kLanes) * 2);
-            for (int r = 0; r < kPairRows; ++r) {
-              const auto codes = Vector::repeat(t.left + r * t.left_stride + std::int64_t{pair} * 2);
-              Vector::add_pairs(sums[r][plane][v], codes, weights);
-            }
-          }
-        }
-      }
+      const int pairs = t.pairs - begin < t.chunk_pairs ? t.pairs - begin : t.chunk_pairs;
+      alignas(64) std::int32_t parts[kPairRows][kPlanes][kWidth];
+      const std::int64_t first = std::int64_t{begin} * kPlanes * kPairCols + col;
+      add_pairs<Vector, kPlanes>(t.left + std::int64_t{begin} * 2, t.left_stride, t.right + first * 2, pairs, parts[0][0]);
       for (int r = 0; r < kPairRows; ++r) {
-        alignas(64) std::int32_t parts[kPlanes][kWidth];
-        for (int plane = 0; plane < kPlanes; ++plane) {
-          for (int v = 0; v < Vector::kVectors; ++v) Vector::store(sums[r][plane][v], parts[plane] + v * Vector::kLanes);
+        for (int i = 0; i < kWidth; i += kFollowCols) {
+          const std::int32_t* from[kPlanes];
+          for (int plane = 0; plane < kPlanes; ++plane) from[plane] = parts[r][plane] + i;
+          add_chunk<kPlanes>(t, r, chunk, col + i, from);
         }
-        const int at = r * kPairCols + col;
-        const std::int64_t right_at = chunk * kPairCols + col;
-        add_chunk<kWidth, kPlanes>(parts, t.corrections == nullptr ? nullptr : t.corrections + right_at,
-                                   t.left_norms[r * t.norm_stride + chunk], t.up + right_at, t.down + right_at,
-                                   t.before + r * t.before_stride + right_at, t.sums + at, t.least + at, t.most + at);
       }
     }
   }
 }
 
-// In binary64, where the products and sums are exact; the window is the part of a sum above `width` bits, which the
-// addition of 1.5 * 2^52 makes bits of the significand.
+// In binary64, where the products and sums are exact; the window is the part of a sum above `width` bits.
 inline void follow_chunk(PairFollow& f) {
-  constexpr int kLanes = 8;
-  constexpr double kMagic = 6755399441055744.0;
-  typedef double Real __attribute__((vector_size(kLanes * 8)));
-  typedef std::uint64_t Bits __attribute__((vector_size(kLanes * 8)));
-  typedef std::int32_t Pairs __attribute__((vector_size(kLanes * 4)));
   const std::int64_t stride = std::int64_t{f.planes} * kPairCols * 2;
-  const auto origin = static_cast<double>(f.low);
-  for (int first = 0; first < kFollowCols; first += kLanes) {
-    Real sum;
-    for (int i = 0; i < kLanes; ++i) sum[i] = static_cast<double>(f.begin[first + i]);
-    Real least = sum;
-    Real most = sum;
-    Bits window = (Bits)(sum - origin + kMagic) >> f.width;
-    Bits changes = {};
-    const std::int16_t* right = f.right + first * 2;
-    for (int pair = 0; pair < f.pairs; ++pair, right += stride) {
-      Pairs both;
-      __builtin_memcpy(&both, right, sizeof both);
-      Pairs weights[2] = {(both << 16) >> 16, both >> 16};
-      if (f.planes == 2) {
-        __builtin_memcpy(&both, right + kPairCols * 2, sizeof both);
-        weights[0] += (both << 16) >> 8;
-        weights[1] += (both >> 16) << 8;
-      }
-      for (int i = 0; i < 2; ++i) {
-        const auto operand = static_cast<double>(f.codes[pair * 2 + i] - f.offset);
-        sum += __builtin_convertvector(weights[i], Real) * operand;
-        least = sum < least ? sum : least;
-        most = sum > most ? sum : most;
-        const Bits now = (Bits)(sum - origin + kMagic) >> f.width;
-        changes -= (Bits)(now != window);  // a true lane is -1
-        window = now;
-      }
+  const auto origin = static_cast<double>(f.windows.origin);
+  Reals sum;
+  for (int i = 0; i < kFollowCols; ++i) sum[i] = static_cast<double>(f.begin[i]);
+  Reals least = sum;
+  Reals most = sum;
+  Bits window = (Bits)(sum - origin + kMagic) >> f.windows.width;
+  Bits changes = {};
+  const std::int16_t* right = f.right;
+  for (int pair = 0; pair < f.pairs; ++pair, right += stride) {
+    Ints both;
+    __builtin_memcpy(&both, right, sizeof both);
+    Ints weights[2] = {(both << 16) >> 16, both >> 16};
+    if (f.planes == 2) {
+      __builtin_memcpy(&both, right + kPairCols * 2, sizeof both);
+      weights[0] += (both << 16) >> 8;
+      weights[1] += (both >> 16) << 8;
     }
-    for (int i = 0; i < kLanes; ++i) {
-      f.least[first + i] = static_cast<std::int64_t>(least[i]);
-      f.most[first + i] = static_cast<std::int64_t>(most[i]);
-      f.changes[first + i] = static_cast<std::int64_t>(changes[i]);
+    for (int i = 0; i < 2; ++i) {
+      const auto operand = static_cast<double>(f.codes[pair * 2 + i] - f.offset);
+      sum += __builtin_convertvector(weights[i], Reals) * operand;
+      least = sum < least ? sum : least;
+      most = sum > most ? sum : most;
+      const Bits now = (Bits)(sum - origin + kMagic) >> f.windows.width;
+      changes -= (Bits)(now != window);  // a true lane is -1
+      window = now;
     }
+  }
+  for (int i = 0; i < kFollowCols; ++i) {
+    f.least[i] = static_cast<std::int64_t>(least[i]);
+    f.most[i] = static_cast<std::int64_t>(most[i]);
+    f.changes[i] = static_cast<std::int64_t>(changes[i]);
   }
 }
 
