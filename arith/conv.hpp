@@ -2,8 +2,8 @@
 //
 // out[n, p, q, k] = accumulate(products of the patch of (n, p, q) and filter k, initial[k]); the products of a patch
 // come in the order r, s, c, as arith/accumulate.hpp and the network contract declare it. No copy of the image's
-// patches is made: a thread gathers the rows that it is working on, less than 128 KiB of them. Faster for filters of one
-// input channel: arith/depthwise.hpp; for operands of 9 to 16 bits: arith/wide_conv.hpp.
+// patches is made: a thread gathers the rows that it is working on, less than 128 KiB of them. Faster for filters of
+// one input channel: arith/depthwise.hpp; for operands of 9 to 16 bits: arith/wide_conv.hpp.
 #pragma once
 
 #include "arith/gemm.hpp"

@@ -33,7 +33,8 @@ std::vector<int> group_ends(const Accumulation& accumulation, int depth) {
 }
 
 detail::Isa lane_isa(GemmIsa isa) {
-  return isa == GemmIsa::Scalar ? detail::Isa::Baseline : isa == GemmIsa::Avx2 ? detail::Isa::Avx2 : detail::Isa::Avx512;
+  if (isa == GemmIsa::Scalar) return detail::Isa::Baseline;
+  return isa == GemmIsa::Avx2 ? detail::Isa::Avx2 : detail::Isa::Avx512;
 }
 
 }  // namespace
@@ -285,7 +286,8 @@ class Depthwise::Job {
       if (first && first->output < index) return;
       const std::int64_t channel = i % g_.k;
       for (std::size_t tap = 0; tap < taps_.size(); ++tap) {
-        products[tap] = std::int64_t{taps_[tap][i]} * row_.weights[static_cast<std::int64_t>(tap) * row_.stride + channel];
+        const std::int64_t weight = row_.weights[static_cast<std::int64_t>(tap) * row_.stride + channel];
+        products[tap] = taps_[tap][i] * weight;
       }
       AccumulationEvidence one;
       (void)accumulate(products, exact_[static_cast<std::size_t>(channel)], o_.accumulation_, index, one);

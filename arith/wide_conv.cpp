@@ -27,7 +27,8 @@ constexpr int kRest = 15;  // blocks of rows that skip the guard after one where
 // One call of run().
 class WideConv::Job {
  public:
-  Job(const Plan& plan, const std::int16_t* input, const GemmOut& out, std::int64_t first, AccumulationEvidence& evidence)
+  Job(const Plan& plan, const std::int16_t* input, const GemmOut& out, std::int64_t first,
+      AccumulationEvidence& evidence)
       : p_(plan),
         lhs_(GemmLhs::of(input, 0, plan.offset)),
         first_(first),

@@ -13,14 +13,14 @@ namespace guardbit::arith {
 
 class WideConv {
  public:
-  // weight [k, r, s, c / groups], |value| < 2^16; initial [k] or empty. Every code will be within `codes`. `weight` must
-  // outlive this.
+  // weight [k, r, s, c / groups], |value| < 2^16; initial [k] or empty. Every code will be within `codes`. `weight`
+  // must outlive this.
   WideConv(const std::int32_t* weight, const ConvGeometry& geometry, const CodeRange& codes,
            std::span<const std::int64_t> initial, const Accumulation& accumulation, GemmIsa isa = best_gemm_isa());
   ~WideConv();
 
-  // Whether run() can compute it: no psum, weights of 16 bits, codes within -32768..32767 or 0..65535, and at most 16384
-  // products.
+  // Whether run() can compute it: no psum, weights of 16 bits, codes within -32768..32767 or 0..65535, and at most
+  // 16384 products.
   [[nodiscard]] bool available() const;
   // run() takes codes less this.
   [[nodiscard]] std::int32_t shift() const;

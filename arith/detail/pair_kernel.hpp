@@ -33,7 +33,8 @@ struct PairTile {
   const std::int64_t* start = nullptr;        // [kPairCols]
   const std::int64_t* corrections = nullptr;  // [chunks][kPairCols], or null
   // No sum within a chunk lies above the larger of the sums at its ends by more than left_norm * up, or below the
-  // smaller one by more than left_norm * down. left_norms [kPairRows], `norm_stride` apart; up, down [chunks][kPairCols]
+  // smaller one by more than left_norm * down. left_norms [kPairRows], `norm_stride` apart; up and down
+  // [chunks][kPairCols]
   const std::int32_t* left_norms = nullptr;
   std::int64_t norm_stride = 0;
   const std::int32_t* up = nullptr;

@@ -89,8 +89,8 @@ template <int kPlanes>
 
 // Sums of a chunk: [kPairRows][kPlanes][columns]. Unrolled, so that they stay in registers.
 template <class Vector, int kPlanes>
-[[gnu::always_inline]] inline void add_pairs(const std::int16_t* left, std::int64_t left_stride, const std::int16_t* right,
-                                             int pairs, std::int32_t* out) {
+[[gnu::always_inline]] inline void add_pairs(const std::int16_t* left, std::int64_t left_stride,
+                                             const std::int16_t* right, int pairs, std::int32_t* out) {
   constexpr int kVectors = kPlanes * Vector::kVectors;  // of a row
   typename Vector::Sums sums[kPairRows * kVectors];
 #pragma GCC unroll 16
@@ -125,8 +125,9 @@ void pair_tile(const PairTile& t) {
     for (int begin = 0; begin < t.pairs; begin += t.chunk_pairs, ++chunk) {
       const int pairs = t.pairs - begin < t.chunk_pairs ? t.pairs - begin : t.chunk_pairs;
       alignas(64) std::int32_t parts[kPairRows][kPlanes][kWidth];
-      const std::int64_t first = std::int64_t{begin} * kPlanes * kPairCols + col;
-      add_pairs<Vector, kPlanes>(t.left + std::int64_t{begin} * 2, t.left_stride, t.right + first * 2, pairs, parts[0][0]);
+      const std::int16_t* left = t.left + std::int64_t{begin} * 2;
+      const std::int16_t* right = t.right + (std::int64_t{begin} * kPlanes * kPairCols + col) * 2;
+      add_pairs<Vector, kPlanes>(left, t.left_stride, right, pairs, parts[0][0]);
       for (int r = 0; r < kPairRows; ++r) {
         for (int i = 0; i < kWidth; i += kFollowCols) {
           const std::int32_t* from[kPlanes];

@@ -98,7 +98,8 @@ bool wide_convolution(const Context& context, const ConvShape& shape, std::int64
 
 void convolution(const Context& context, LayerResult& result) {
   const ConvShape shape = conv_shape(context.network, context.layer);
-  const std::int64_t rows = std::clamp<std::int64_t>(kBlockOutputs / shape.k, 1, context.input().shape[0] * shape.rows());
+  const std::int64_t all = context.input().shape[0] * shape.rows();
+  const std::int64_t rows = std::clamp<std::int64_t>(kBlockOutputs / shape.k, 1, all);
   if (shape.group_c == 1 && shape.groups > 1) {
     const arith::Depthwise depthwise(context.layer.weight.data.data(), geometry_of(shape, context.input().shape[0]),
                                      code_range(context.input_format()), context.layer.bias, context.accumulation);

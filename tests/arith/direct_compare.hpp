@@ -1,4 +1,5 @@
-// Runs a convolution through the kernels that take it whole, on every instruction set, and compares with the definition.
+// Runs a convolution through the kernels that take it whole, on every instruction set, and compares with the
+// definition.
 #pragma once
 
 #include <mutex>
@@ -34,15 +35,17 @@ inline void provoke(Random& random, ConvProblem& p) {
   const std::int64_t bottom = format.is_signed ? -top - 1 : 0;
   p.initial.clear();
   for (int k = 0; k < p.g.k; ++k) {
-    p.initial.push_back((random.below(2) == 0 ? top : bottom) + between(random, -5, 5) * (random.below(3) == 0 ? 50 : 1));
+    const std::int64_t bound = random.below(2) == 0 ? top : bottom;
+    const int unit = random.below(3) == 0 ? 50 : 1;
+    p.initial.push_back(bound + between(random, -5, 5) * unit);
   }
   if (p.type != GemmLhs::Type::S16 || random.below(3) != 0) return;
   for (std::int16_t& code : p.s16) code = static_cast<std::int16_t>(random.below(2) == 0 ? -32768 : 32767);
   for (std::int32_t& weight : p.weight) weight = random.below(2) == 0 ? -32768 : 32767;
 }
 
-// All rows in `parts` calls: two on threads of their own, three one after the other that know what the ones before found;
-// outputs one after the other or apart, in 64 bits or, where they fit, in 32.
+// All rows in `parts` calls: two on threads of their own, three one after the other that know what the ones before
+// found; outputs one after the other or apart, in 64 bits or, where they fit, in 32.
 template <class Run>
 ConvResult run_in_parts(const ConvProblem& p, int parts, const Run& run) {
   const ConvGeometry& g = p.g;

@@ -178,7 +178,8 @@ TEST(Memory, DepthwiseConvolutionsHoldLessThanAMegabyte) {
 TEST(Memory, ConvolutionsOfSixteenBitsHoldLessThanAMegabyte) {
   std::int64_t most = 0;
   for (const ConvGeometry& g :
-       {ConvGeometry{.h = 20, .w = 20, .c = 64, .p = 20, .q = 20, .k = 100, .r = 3, .s = 3, .pad_top = 1, .pad_left = 1},
+       {ConvGeometry{.h = 20, .w = 20, .c = 64, .p = 20, .q = 20, .k = 100, .r = 3, .s = 3, .pad_top = 1,
+                     .pad_left = 1},
         ConvGeometry{.h = 300, .c = 27, .p = 300, .k = 70}, ConvGeometry{.h = 40, .c = 8192, .p = 40, .k = 70},
         ConvGeometry{.h = 10, .c = 16384, .p = 10, .k = 40}}) {
     Random random(5, 0);
