@@ -34,15 +34,17 @@ std::uint32_t ColumnProof::above_norm(const ColumnBlock& block, std::uint32_t op
   return risky;
 }
 
+std::uint32_t ColumnProof::not_bounded_loosely(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
+                                               const Limits& limits) {
+  if (!coarse_pays_) return open;
+  const std::uint32_t risky = above_norm(block, open, left.norm(true), limits);
+  coarse_pays_ = risky == 0;  // else it has cost time and proved nothing
+  return risky;
+}
+
 std::uint32_t ColumnProof::not_bounded(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
                                        const Limits& limits) {
-  std::uint32_t risky = open;
-  if (coarse_pays_) {
-    risky = above_norm(block, risky, left.norm(true), limits);
-    if (risky == 0) return 0;
-  }
-  coarse_pays_ = false;  // it has cost time and proved nothing
-  risky = above_norm(block, risky, left.norm(), limits);
+  std::uint32_t risky = above_norm(block, open, left.norm(), limits);
   if (risky == 0) return 0;
   // The range of the bytes, if what all codes could do is not too far off.
   for (std::uint32_t bits = risky; bits != 0; bits &= bits - 1) {

@@ -6,10 +6,10 @@ namespace guardbit::arith::detail {
 namespace avx2 {
 namespace {
 
-void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+void expand(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to) {
   for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
-    for (int v = 0; v < 2; ++v) {
-      const __m256i x = load(from + v * 32);  // 8 columns
+    for (int v = 0; v < kVectors; ++v) {
+      const __m256i x = load(from + v / 2 * half_stride + v % 2 * 32);  // 8 columns
       const int col = v * kWords;
       if (singles) {
         for (int i = 0; i < 4; ++i) {

@@ -1,5 +1,4 @@
 // Matrix products for AVX-512: operands made ready for the lanes, and the table of all inner loops.
-#include "arith/detail/gemm_avx2.hpp"
 #include "arith/detail/gemm_avx512.hpp"
 
 namespace guardbit::arith::detail {
@@ -41,30 +40,35 @@ void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm for
   }
 }
 
-// A register of quads as four groups of 16 bytes: the first bytes of all, the second, and so on.
-__m512i bytes_apart(__m512i quads) {
-  const __m512i in_fours = _mm512_broadcast_i32x4(
-      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  const __m512i fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return _mm512_permutexvar_epi32(fours, _mm512_shuffle_epi8(quads, in_fours));
+// Bytes of quads in the order first bytes, second bytes, ... in each 16 bytes.
+__m512i in_fours(__m512i quads) {
+  return _mm512_shuffle_epi8(quads, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7,
+                                                                         11, 15)));
 }
 
-void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+void expand(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to) {
+  // Fours of the first (second, ...) bytes of both halves.
+  const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+  const __m512i third = _mm512_add_epi32(first, _mm512_set1_epi32(2));
   for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
-    const __m512i x = load(from);
+    const __m512i x[2] = {load(from), load(from + half_stride)};
     if (singles) {
-      const __m512i bytes = bytes_apart(x);
-      const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(bytes));
-      const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(bytes, 1));
-      avx2::store(to, _mm512_castsi512_si256(low));
-      avx2::store(to + kNr, _mm512_extracti64x4_epi64(low, 1));
-      avx2::store(to + 2 * kNr, _mm512_castsi512_si256(high));
-      avx2::store(to + 3 * kNr, _mm512_extracti64x4_epi64(high, 1));
-    } else {
-      const __m512i odd = _mm512_srai_epi16(x, 8);                         // bytes 1, 3
-      const __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8);  // bytes 0, 2
-      store(to, _mm512_mask_blend_epi16(0xAAAAAAAA, even, _mm512_slli_epi32(odd, 16)));
-      store(to + kNr * 2, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_srli_epi32(even, 16), odd));
+      const __m512i a = in_fours(x[0]);
+      const __m512i b = in_fours(x[1]);
+      const __m512i low = _mm512_permutex2var_epi32(a, first, b);
+      const __m512i high = _mm512_permutex2var_epi32(a, third, b);
+      store(to, _mm512_cvtepi8_epi16(_mm512_castsi512_si256(low)));
+      store(to + kNr, _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(low, 1)));
+      store(to + 2 * kNr, _mm512_cvtepi8_epi16(_mm512_castsi512_si256(high)));
+      store(to + 3 * kNr, _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(high, 1)));
+      continue;
+    }
+    for (int h = 0; h < 2; ++h) {
+      const __m512i odd = _mm512_srai_epi16(x[h], 8);                         // bytes 1, 3
+      const __m512i even = _mm512_srai_epi16(_mm512_slli_epi16(x[h], 8), 8);  // bytes 0, 2
+      std::int16_t* half = to + h * kHalf * 2;
+      store(half, _mm512_mask_blend_epi16(0xAAAAAAAA, even, _mm512_slli_epi32(odd, 16)));
+      store(half + kNr * 2, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_srli_epi32(even, 16), odd));
     }
   }
 }

@@ -24,6 +24,7 @@ constexpr std::int64_t kMostRows = 512;
 constexpr std::int64_t kColumnWords = 1 << 15;  // of columns that lanes along the rows take at a time
 constexpr int kPatience = 2;           // blocks in a row that failed nearly everywhere before the guard is switched off
 constexpr std::int64_t kPause = 2048;  // rows of blocks that it then stays off
+constexpr std::int64_t kGlanceTiles = 128;  // of the product, of which one may be computed in vain
 
 class BlockWorker {
  public:
@@ -130,15 +131,14 @@ class BlockWorker {
   bool guard(const ColumnBlock& block, std::uint32_t open) {
     have_product_ = true;
     const auto count = static_cast<std::int32_t>(left_.count());
-    if (!p_.use_guard || !p_.watchable || pause_ > 0) {
-      pause_ -= count;
-      have_product_ = !p_.keeps_exact() && (!p_.tells_loss() || !FailureList::whole(block, block.used));
-      if (have_product_) product(block);
-      failures_.add(block, 0, count, block.used);
-      return false;
-    }
+    if (!p_.use_guard || !p_.watchable || pause_ > 0) return unguarded(block, count);
     const Limits limits{p_.low, p_.high};
-    const std::uint32_t risky = proof_.not_bounded(block, open, left_, limits);
+    std::uint32_t risky = proof_.not_bounded_loosely(block, open, left_, limits);
+    if (risky != 0 && fails_at_a_glance(block, open, limits)) {
+      pause_ = kPause;
+      return unguarded(block, count);
+    }
+    if (risky != 0) risky = proof_.not_bounded(block, risky, left_, limits);
     const std::uint32_t hopeless = risky == 0 ? 0 : proof_.hopeless(block, risky, left_, limits);
     if ((risky & ~hopeless) != 0) {
       WatchBlock watching = watched(block, risky & ~hopeless, limits);
@@ -149,6 +149,35 @@ class BlockWorker {
       if (hopeless != 0) failures_.add(block, 0, count, hopeless);
     }
     return true;
+  }
+
+  bool unguarded(const ColumnBlock& block, std::int32_t count) {
+    pause_ -= count;
+    glanced_ = false;
+    have_product_ = !p_.keeps_exact() && (!p_.tells_loss() || !FailureList::whole(block, block.used));
+    if (have_product_) product(block);
+    failures_.add(block, 0, count, block.used);
+    return false;
+  }
+
+  // Whether in most rows of the first tile so many sums end beyond the limits that lanes would compute the row whole.
+  // Asked once, before the rows' squares are summed up, and again after a pause.
+  bool fails_at_a_glance(const ColumnBlock& block, std::uint32_t open, const Limits& limits) {
+    const std::int64_t tiles = (p_.rows + kMr - 1) / kMr * static_cast<std::int64_t>(p_.columns.size());
+    if (glanced_ || !p_.may_give_up || tiles < kGlanceTiles) return false;
+    glanced_ = true;
+    const std::int64_t rows = std::min<std::int64_t>(kMr, left_.count());
+    p_.kernels->panel(panel(block, left_.part(0, rows)));
+    std::int64_t whole = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::uint32_t beyond = 0;
+      for (int c = 0; c < block.cols; ++c) {
+        const std::int32_t sum = view_[r * stride_ + c];
+        beyond |= (sum < limits.low || sum > limits.high ? std::uint32_t{1} : 0) << c;
+      }
+      whole += FailureList::whole(block, beyond & open) ? 1 : 0;
+    }
+    return whole * 4 >= rows * 3;
   }
 
   // The product, watched: failing_ holds the columns that may leave the limits, per tile.
@@ -253,7 +282,8 @@ class BlockWorker {
       suspects_.add(block, 0, count, block.used);
     } else {
       const std::uint32_t open = block.used & ~block.overflowing;
-      const std::uint32_t risky = open == 0 ? 0 : proof_.not_bounded(block, open, left_, known());
+      std::uint32_t risky = open == 0 ? 0 : proof_.not_bounded_loosely(block, open, left_, known());
+      if (risky != 0) risky = proof_.not_bounded(block, risky, left_, known());
       if (risky == 0) {
         product(block);
         if (block.overflowing != 0) suspects_.add(block, 0, count, block.overflowing);
@@ -369,6 +399,7 @@ class BlockWorker {
   std::vector<float> norms_;            // [segments]
   int hopeless_blocks_ = 0;
   std::int64_t pause_ = 0;  // rows
+  bool glanced_ = false;
   bool have_product_ = true;  // of this block of columns
 };
 

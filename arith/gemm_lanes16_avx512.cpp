@@ -124,8 +124,8 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
   GUARDBIT_PRODUCT(S, "vmovdqu64 " PLANE ", %%zmm29\n", "vpxord %%zmm28, %%zmm29, %%zmm30\n",       \
                    "vpandd %%zmm28, %%zmm29, %%zmm28\n", "vmovdqu64 %%zmm30, " PLANE "\n")
 
-// `count` products, at most kPiece, from masks and planes of zeros, for all masks but the last block's. A first block
-// that is not whole leaves zeros before its masks.
+// `count` products, at most kPiece, from planes of zeros. A first block that is not whole leaves the zeros before its
+// masks.
 void products(const std::uint32_t* const* left, const std::int16_t* right, std::int64_t count, Work& work) {
   constexpr std::int64_t kHalfBytes = sizeof work.masks[0];
   std::int64_t first = (count - 1) % kBlock + 1;
@@ -253,7 +253,7 @@ class SaturateRows {
   }
 
   void piece(int k, int count) {
-    std::memset(work_.masks, 0, sizeof work_.masks);
+    std::memset(work_.masks[0], 0, sizeof work_.masks[0]);
     std::memset(&work_.planes, 0, sizeof work_.planes);
     const std::uint32_t* left[kMr];
     for (int r = 0; r < kMr; ++r) left[r] = in_.lhs[r] + k;

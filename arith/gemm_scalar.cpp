@@ -125,10 +125,10 @@ void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t r
   }
 }
 
-void expand(const std::int8_t* from, int quads, bool singles, std::int16_t* to) {
+void expand(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to) {
   for (int k = 0; k < quads * 4; ++k) {
-    for (int c = 0; c < kHalf; ++c) {
-      const std::int8_t weight = from[(k / 4 * kHalf + c) * 4 + k % 4];
+    for (int c = 0; c < kNr; ++c) {
+      const std::int8_t weight = from[c / kHalf * half_stride + (k / 4 * kHalf + c % kHalf) * 4 + k % 4];
       to[singles ? k * kNr + c : (k / 2 * kNr + c) * 2 + k % 2] = weight;
     }
   }

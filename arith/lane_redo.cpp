@@ -70,11 +70,9 @@ void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
   const PackedWeights::State& w = plan_.weights;
   const std::int64_t half_bytes = w.padded_depth * kHalf;
   const std::int64_t k = chunk * plan_.chunk;
-  for (int h = 0; h < kNr / kHalf; ++h) {
-    const std::int8_t* from = w.bytes.data() + (block.first_col / kHalf + h) * half_bytes + k * kHalf;
-    plan_.kernels->expand(from, static_cast<int>(end_of(chunk) - k + 3) / 4, plan_.use_lanes16,
-                          &right_[static_cast<std::size_t>(h * kHalf * (plan_.use_lanes16 ? 1 : 2))]);
-  }
+  const std::int8_t* from = w.bytes.data() + block.first_col / kHalf * half_bytes + k * kHalf;
+  plan_.kernels->expand(from, half_bytes, static_cast<int>(end_of(chunk) - k + 3) / 4, plan_.use_lanes16,
+                        right_.data());
 }
 
 void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows, What what) {
@@ -86,7 +84,7 @@ void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(ranges ? block.exact : block.lane_value, kNr, &sums_[i * kNr]);
     std::copy_n(ranges ? block.exact : block.lane_count, kNr, &counts_[i * kNr]);
-    std::copy_n(block.exact, kNr, &most_[i * kNr]);
+    if (ranges) std::copy_n(block.exact, kNr, &most_[i * kNr]);
     for (int c = 0; c < kNr; ++c) losses_[i * kNr + static_cast<std::size_t>(c)] = block.lost_at_start(c);
   }
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
@@ -140,7 +138,7 @@ void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> r
     const int c = columns[i];
     std::fill_n(&sums_[i * kNr], kNr, ranges ? block.exact[c] : block.lane_value[c]);
     std::fill_n(&counts_[i * kNr], kNr, ranges ? block.exact[c] : block.lane_count[c]);
-    std::fill_n(&most_[i * kNr], kNr, block.exact[c]);
+    if (ranges) std::fill_n(&most_[i * kNr], kNr, block.exact[c]);
   }
   const std::uint8_t* from[kMostRows];
   const std::size_t chunk_words = words(plan_.chunk);

@@ -14,7 +14,10 @@ class ColumnProof {
  public:
   explicit ColumnProof(const GemmPlan& plan) : p_(plan), w_(plan.weights), hopeless_(plan.columns.size()) {}
 
-  // The columns of `open` that neither the rows' norms nor the range of their bytes prove.
+  // The columns of `open` that a loose bound on the rows' norms does not prove, while that pays.
+  [[nodiscard]] std::uint32_t not_bounded_loosely(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
+                                                  const Limits& limits);
+  // Of those, the columns that neither the rows' norms nor the range of their bytes prove.
   [[nodiscard]] std::uint32_t not_bounded(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
                                           const Limits& limits);
 

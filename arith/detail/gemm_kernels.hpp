@@ -110,8 +110,8 @@ struct GemmKernels {
   void (*ranges)(const PairBlock&, std::int32_t* least, std::int32_t* most);
   // value = byte - offset
   void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
-  // A half block of quads as 16 columns of singles or pairs; `to` is the half's first column.
-  void (*expand)(const std::int8_t* from, int quads, bool singles, std::int16_t* to);
+  // Both half blocks of quads, `half_stride` bytes apart, as singles or pairs.
+  void (*expand)(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to);
   // kNr rows of bytes as the kNr columns of singles or pairs; value = byte - offset.
   void (*turn)(const std::uint8_t* const* rows, int depth, std::int32_t offset, bool singles, std::int16_t* to);
   // Smallest and largest byte of `rows` rows of `count` bytes.
