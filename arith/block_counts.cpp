@@ -49,23 +49,23 @@ void BlockCounts::first_of_row(const ColumnBlock& block, std::int64_t row, const
   candidate(row, block.first_col + c);
 }
 
-bool BlockCounts::settles_by_loss(const std::int32_t* overflows, const std::int32_t* losses) {
-  std::int32_t open = 0;
-  for (int c = 0; c < kNr; ++c) open |= (overflows[c] != 0 ? 1 : 0) & ((losses[c] & 0xFFFF) == 0 ? 1 : 0);
-  return open == 0;
-}
-
-void BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums,
-                                  const std::int32_t* overflows, std::int32_t* out) {
+bool BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums,
+                                  const std::int32_t* overflows, const std::int32_t* losses, std::int32_t* out) {
   std::int32_t changed = 0;
-  std::int32_t outputs = 0;
+  std::int32_t quiet = 0;  // minus the outputs without an overflow
+  std::int32_t open = 0;
   for (int c = 0; c < kNr; ++c) {
+    const std::int32_t none = -static_cast<std::int32_t>(overflows[c] == 0);
+    const std::int32_t lost_none = -static_cast<std::int32_t>(static_cast<std::uint32_t>(losses[c]) << 16 == 0);
     changed += overflows[c];
-    outputs += overflows[c] != 0 ? 1 : 0;
+    quiet += none;
+    open |= lost_none & ~none;
   }
+  if (open != 0) return false;
   std::copy_n(sums, block.cols, out);
-  add(changed, outputs, outputs);
-  first_of_row(block, row, overflows, outputs);
+  add(changed, kNr + quiet, kNr + quiet);
+  first_of_row(block, row, overflows, kNr + quiet);
+  return true;
 }
 
 void BlockCounts::settle_column(const ColumnBlock& block, int column, std::int64_t first, std::int64_t count,

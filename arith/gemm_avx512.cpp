@@ -6,8 +6,6 @@ namespace avx512 {
 namespace {
 
 void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
-  const __m512i zero_point = _mm512_set1_epi32(offset);
-  const __m512i low_word = _mm512_set1_epi32(0xFFFF);
   int k = 0;
   if (form == LeftForm::Pairs) {
     const __m512i offsets = _mm512_set1_epi16(static_cast<short>(offset));
@@ -16,26 +14,21 @@ void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm for
       store(to + k / 2, _mm512_sub_epi16(_mm512_cvtepu8_epi16(bytes), offsets));
     }
   } else {
+    const __m512i zero_point = _mm512_set1_epi32(offset);
+    const __m512i low_word = _mm512_set1_epi32(0xFFFF);
     const __m512i shifts = _mm512_set_epi32(16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 0);
     for (; k + 16 <= depth; k += 16) {
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k));
       const __m512i value = _mm512_and_si512(_mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), zero_point), low_word);
-      store(to + k, form == LeftForm::Singles ? _mm512_or_si512(value, _mm512_slli_epi32(value, 16))
-                                              : _mm512_sllv_epi32(value, shifts));
+      store(to + k, _mm512_sllv_epi32(value, shifts));
     }
   }
   const auto value = [&](int i) { return static_cast<std::uint32_t>(from[i] - offset) & 0xFFFF; };
   for (; k < depth; ++k) {
-    switch (form) {
-      case LeftForm::Singles:
-        to[k] = value(k) * 0x10001U;
-        break;
-      case LeftForm::Products:
-        to[k] = value(k) << (k % 2 * 16);
-        break;
-      case LeftForm::Pairs:
-        to[k / 2] = k % 2 == 0 ? value(k) : to[k / 2] | value(k) << 16;
-        break;
+    if (form == LeftForm::Products) {
+      to[k] = value(k) << (k % 2 * 16);
+    } else {
+      to[k / 2] = k % 2 == 0 ? value(k) : to[k / 2] | value(k) << 16;
     }
   }
 }

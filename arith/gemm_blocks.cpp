@@ -19,7 +19,7 @@
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kRowBytes = 3 << 15;  // of left operand that is worked on together; lanes take 4 times as much
+constexpr std::int64_t kRowBytes = 3 << 15;  // of left operand that is worked on together; lanes take up to 4 times as much
 constexpr std::int64_t kMostRows = 512;
 constexpr std::int64_t kColumnWords = 1 << 15;  // of columns that lanes along the rows take at a time
 constexpr int kPatience = 2;           // blocks in a row that failed nearly everywhere before the guard is switched off
@@ -226,9 +226,12 @@ class BlockWorker {
   // Lanes for all that failed.
   void redo(const ColumnBlock& block) {
     const auto rows = failures_.whole_rows();
-    if (!rows.empty()) {
-      redo_.rows(block, rows, LaneRedo::What::Overflows);
-      for (std::size_t i = 0; i < rows.size(); ++i) settle_row(block, rows[i], i * kNr);
+    // Settled while they are in the nearest cache, unless the weights would be made ready again and again.
+    const std::size_t together = p_.chunks() == 1 ? kMr : rows.size();
+    for (std::size_t i = 0; i < rows.size(); i += together) {
+      const auto some = rows.subspan(i, std::min(together, rows.size() - i));
+      redo_.rows(block, some, LaneRedo::What::Overflows);
+      for (std::size_t r = 0; r < some.size(); ++r) settle_row(block, some[r], r * kNr);
     }
     in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
       counts_.settle_column(block, column, failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
@@ -240,9 +243,7 @@ class BlockWorker {
   void settle_row(const ColumnBlock& block, std::int64_t row, std::size_t at) {
     std::int32_t* out = view_ + row * stride_;
     if (!have_product_ && !p_.keeps_exact()) {
-      if (BlockCounts::settles_by_loss(redo_.counts() + at, redo_.losses() + at)) {
-        return counts_.settle_lost_row(block, row, redo_.sums() + at, redo_.counts() + at, out);
-      }
+      if (counts_.settle_lost_row(block, row, redo_.sums() + at, redo_.counts() + at, redo_.losses() + at, out)) return;
       p_.kernels->panel(panel(block, {row, 1, left_.row(row), 0}));
     }
     counts_.settle_row(block, row, redo_.sums() + at, redo_.counts() + at, out);

@@ -50,7 +50,7 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
 // the product's place in a block. X0 to X3 are what is done for the masks of the block before, a few instructions at a
 // time: all at once would keep the two pipes waiting (5 % of the time).
 #define GUARDBIT_MULTIPLY(S, ROW, PRODUCT)                              \
-  "vpbroadcastd 4*" #S "(%[left" #ROW "],%[i],4), %%zmm" #PRODUCT "\n" \
+  "vpbroadcastw 2*" #S "(%[left" #ROW "],%[i],2), %%zmm" #PRODUCT "\n" \
   "vpmullw %%zmm31, %%zmm" #PRODUCT ", %%zmm" #PRODUCT "\n"
 #define GUARDBIT_ADD(NAME, FROM, PRODUCT, TO) NAME " %%zmm" #PRODUCT ", %%zmm" #FROM ", %%zmm" #TO "\n"
 #define GUARDBIT_COMPARE(ROW, WRAPPED, MASK) "vpcmpneqw %%zmm" #WRAPPED ", %%zmm" #ROW ", %%k" #MASK "\n"
@@ -126,14 +126,14 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
 
 // `count` products, at most kPiece, from planes of zeros. A first block that is not whole leaves the zeros before its
 // masks.
-void products(const std::uint32_t* const* left, const std::int16_t* right, std::int64_t count, Work& work) {
+void products(const char* const* left, const std::int16_t* right, std::int64_t count, Work& work) {
   constexpr std::int64_t kHalfBytes = sizeof work.masks[0];
   std::int64_t first = (count - 1) % kBlock + 1;
   std::int64_t at = kHalfBytes - first * kMr * 4;
   std::int64_t before = kHalfBytes;
   std::int64_t i = -count;
-  const std::uint32_t* end[kMr];
-  for (int r = 0; r < kMr; ++r) end[r] = left[r] + count;
+  const char* end[kMr];
+  for (int r = 0; r < kMr; ++r) end[r] = left[r] + count * 2;
   asm volatile(
       "vmovdqu64 1024(%[work]), %%zmm0\n"
       "vmovdqu64 1088(%[work]), %%zmm1\n"
@@ -255,8 +255,8 @@ class SaturateRows {
   void piece(int k, int count) {
     std::memset(work_.masks[0], 0, sizeof work_.masks[0]);
     std::memset(&work_.planes, 0, sizeof work_.planes);
-    const std::uint32_t* left[kMr];
-    for (int r = 0; r < kMr; ++r) left[r] = in_.lhs[r] + k;
+    const char* left[kMr];
+    for (int r = 0; r < kMr; ++r) left[r] = reinterpret_cast<const char*>(in_.lhs[r]) + k * 2;
     products(left, in_.rhs + k * kNr, count, work_);
     std::uint32_t folded[kPlanes + 1][kMr];
     fold(folded);

@@ -101,7 +101,7 @@ void lanes16(const SingleBlock& in) {
       std::int32_t value = in.acc[r * kNr + c];
       for (int k = 0; k < in.depth;) {
         const int end = std::min(k + in.step, in.depth);
-        for (; k < end; ++k) value += static_cast<std::int16_t>(left[k] & 0xFFFF) * in.rhs[k * kNr + c];
+        for (; k < end; ++k) value += static_cast<std::int16_t>(left[k / 2] >> k % 2 * 16 & 0xFFFF) * in.rhs[k * kNr + c];
         const std::int32_t fitted = in.overflow == Overflow::WRAP ? static_cast<std::int16_t>(value & 0xFFFF)
                                     : std::clamp(value, in.overflow == Overflow::SAT ? -32768 : -32767, 32767);
         in.count[r * kNr + c] += fitted != value ? 1 : 0;

@@ -2,6 +2,7 @@
 #include "arith/detail/lane_redo.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace guardbit::arith::detail {
 
@@ -9,9 +10,7 @@ LaneRedo::LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most
     : plan_(plan),
       left_(left),
       most_rows_(most_rows),
-      form_(plan.use_lanes16 ? LeftForm::Singles
-            : plan.step == 1 ? LeftForm::Products
-                             : LeftForm::Pairs) {}
+      form_(plan.step == 1 && !plan.use_lanes16 ? LeftForm::Products : LeftForm::Pairs) {}
 
 void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char{0}); }
 
@@ -67,6 +66,9 @@ const std::uint32_t* LaneRedo::left_words(std::int64_t r, std::int64_t chunk) {
 
 // The weights of a chunk as 16-bit numbers.
 void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
+  if (right_block_ == &block && right_chunk_ == chunk) return;
+  right_block_ = &block;
+  right_chunk_ = chunk;
   const PackedWeights::State& w = plan_.weights;
   const std::int64_t half_bytes = w.padded_depth * kHalf;
   const std::int64_t k = chunk * plan_.chunk;
@@ -81,11 +83,13 @@ void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows
   left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
   have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
   const bool ranges = what == What::Ranges;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(ranges ? block.exact : block.lane_value, kNr, &sums_[i * kNr]);
-    std::copy_n(ranges ? block.exact : block.lane_count, kNr, &counts_[i * kNr]);
-    if (ranges) std::copy_n(block.exact, kNr, &most_[i * kNr]);
-    for (int c = 0; c < kNr; ++c) losses_[i * kNr + static_cast<std::size_t>(c)] = block.lost_at_start(c);
+  std::int32_t lost[kNr];
+  for (int c = 0; c < kNr; ++c) lost[c] = block.lost_at_start(c);
+  for (std::size_t at = 0; at < rows.size() * kNr; at += kNr) {
+    std::memcpy(&sums_[at], ranges ? block.exact : block.lane_value, sizeof lost);
+    std::memcpy(&counts_[at], ranges ? block.exact : block.lane_count, sizeof lost);
+    if (ranges) std::memcpy(&most_[at], block.exact, sizeof lost);
+    if (plan_.tells_loss()) std::memcpy(&losses_[at], lost, sizeof lost);
   }
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
     expand(block, chunk);
@@ -133,6 +137,7 @@ void LaneRedo::columns(const ColumnBlock& block, std::span<const std::int32_t> r
                        What what) {
   resize(columns.size());
   const bool ranges = what == What::Ranges;
+  right_block_ = nullptr;
   column_words(block, columns);
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const int c = columns[i];

@@ -39,6 +39,13 @@ template <typename T>
   return _mm256_set1_epi32(value);
 }
 
+// Number k of a row of 16-bit numbers.
+[[gnu::always_inline]] inline __m256i broadcast_word(const std::uint32_t* row, int k) {
+  std::int16_t value;
+  std::memcpy(&value, reinterpret_cast<const char*>(row) + 2 * k, sizeof value);
+  return _mm256_set1_epi16(value);
+}
+
 #pragma GCC pop_options
 
 }  // namespace guardbit::arith::detail::avx2

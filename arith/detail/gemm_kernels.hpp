@@ -4,7 +4,7 @@
 // Layouts (a dword holds one column):
 //   quads   right: [quad][16] dwords of 4 int8, per half block of 16 columns;  left: rows of uint8
 //   pairs   right: [pair][kNr] dwords of 2 int16;                              left: rows of dwords of 2 int16
-//   singles right: [k][kNr] int16;                                             left: rows of dwords (v, v)
+//   singles right: [k][kNr] int16;                                             left: the same as of pairs
 // All sums are modulo 2^32 (singles: 2^16); the caller proves that they fit.
 #pragma once
 
@@ -82,7 +82,7 @@ struct PairBlock {
 };
 
 struct SingleBlock {
-  const std::uint32_t* lhs[kMr];  // rows of (v, v)
+  const std::uint32_t* lhs[kMr];  // rows of dwords of 2 int16
   const std::int16_t* rhs;        // [depth][kNr]
   int rows;
   int depth;
@@ -95,7 +95,6 @@ struct SingleBlock {
 
 // What a row's bytes become: dwords of 16-bit values.
 enum class LeftForm : unsigned char {
-  Singles,   // (v, v) per product
   Products,  // (v0, 0), (0, v1), ... per product
   Pairs,     // (v0, v1) per pair; an odd last one is (v, 0)
 };

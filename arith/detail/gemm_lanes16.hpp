@@ -44,7 +44,7 @@ void lanes16_of(const SingleBlock& in, int first) {
       for (int v = 0; v < kUsed; ++v) w[v] = load(in.rhs + k * kNr + v * 16);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const __m256i x = broadcast(left[r] + k);
+        const __m256i x = broadcast_word(left[r], k);
         for (int v = 0; v < kUsed; ++v) narrow(r, v, _mm256_mullo_epi16(x, w[v]));
       }
     }
@@ -56,7 +56,7 @@ void lanes16_of(const SingleBlock& in, int first) {
         __m256i w[kUsed];
         for (int v = 0; v < kUsed; ++v) w[v] = load(in.rhs + k * kNr + v * 16);
         for (int r = 0; r < kRows; ++r) {
-          const __m256i x = broadcast(left[r] + k);
+          const __m256i x = broadcast_word(left[r], k);
           for (int v = 0; v < kUsed; ++v) sum[r][v] = _mm256_add_epi16(sum[r][v], _mm256_mullo_epi16(x, w[v]));
         }
       }

@@ -118,10 +118,6 @@ void plain_turn(const std::uint8_t* const* rows, int depth, std::int32_t offset,
 template <GemmIsa kIsa>
 void plain_left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
   const auto value = [&](int k) { return static_cast<std::uint32_t>(from[k] - offset) & 0xFFFF; };
-  if (form == LeftForm::Singles) {
-    for (int k = 0; k < depth; ++k) to[k] = value(k) * 0x10001U;
-    return;
-  }
   const bool products = form == LeftForm::Products;
   for (int k = 0; k + 1 < depth; k += 2) {
     if (products) {

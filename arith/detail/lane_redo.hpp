@@ -50,6 +50,8 @@ class LaneRedo {
   LeftForm form_;
   LineVector<std::int32_t> sums_, counts_, most_, losses_;  // of ranges the least are in counts_
   LineVector<std::int16_t> right_;                 // of one chunk: [k][kNr], or [pair][kNr][2]
+  const ColumnBlock* right_block_ = nullptr;       // whose weights these are; null: others
+  std::int64_t right_chunk_ = 0;
   LineVector<std::uint32_t> left_words_;           // [most rows][chunks][words], made when needed
   std::vector<char> have_left_;                    // [most rows][chunks]
   LineVector<std::uint32_t> column_words_;         // [columns][chunks][words]
