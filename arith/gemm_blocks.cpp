@@ -14,13 +14,10 @@
 #include "arith/detail/block_counts.hpp"
 #include "arith/detail/column_proof.hpp"
 #include "arith/detail/failure_list.hpp"
-#include "arith/narrow.hpp"
 
 namespace guardbit::arith::detail {
 namespace {
 
-constexpr std::int64_t kRowBytes = 3 << 15;  // of left operand that is worked on together; lanes take up to 4 times as much
-constexpr std::int64_t kMostRows = 512;
 constexpr std::int64_t kColumnWords = 1 << 15;  // of columns that lanes along the rows take at a time
 constexpr int kPatience = 2;           // blocks in a row that failed nearly everywhere before the guard is switched off
 constexpr std::int64_t kPause = 2048;  // rows of blocks that it then stays off
@@ -34,9 +31,7 @@ class BlockWorker {
         w_(plan.weights),
         out_(out),
         work_(work),
-        most_rows_(std::min(
-            std::clamp(kRowBytes / std::max<std::int64_t>(w_.depth, 1) / kMr * kMr, std::int64_t{kMr}, kMostRows),
-            (rows + kMr - 1) / kMr * kMr)),
+        most_rows_(std::min(plan.rows_together(), (rows + kMr - 1) / kMr * kMr)),
         left_(plan, most_rows_),
         redo_(plan, left_, most_rows_),
         proof_(plan),
@@ -63,7 +58,7 @@ class BlockWorker {
     const std::int64_t row = counts_.first_row();
     if (row < 0 || counts_.found()) return;
     counts_.set_first(
-        {out_.first_output + (first + row) * out_.row_step + counts_.first_col(), replay(row, counts_.first_col())});
+        {out_.first_output + (first + row) * out_.row_step + counts_.first_col(), first_narrowing(p_, left_.row(row), counts_.first_col())});
   }
 
  private:
@@ -362,21 +357,6 @@ class BlockWorker {
     if (hopeless_blocks_ < kPatience || !p_.may_give_up) return;
     pause_ = kPause;
     hopeless_blocks_ = 0;
-  }
-
-  // The first narrowing of an output that changes its sum, by the definition.
-  [[nodiscard]] std::int64_t replay(std::int64_t row, std::int64_t col) const {
-    const Format& format = p_.accumulation.accumulator.format;
-    const std::uint8_t* bytes = left_.row(row);
-    std::int64_t value = p_.start(col);
-    Fitted fitted = fit(value, format);
-    std::int64_t narrowing = 0;
-    for (std::int64_t k = 0; !fitted.overflowed && k < w_.depth; ++narrowing) {
-      const std::int64_t end = std::min(k + p_.step, w_.depth);
-      for (; k < end; ++k) value += std::int64_t{bytes[k] - p_.offset} * w_.at(k, col);
-      fitted = fit(value, format);
-    }
-    return narrowing;
   }
 
   const GemmPlan& p_;

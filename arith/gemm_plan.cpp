@@ -13,6 +13,8 @@ constexpr std::int64_t kChunk = 1152;      // aimed at: 72 KiB of weights as 16-
 constexpr std::int64_t kMaxChunk = 4096;   // of the lanes' buffers
 constexpr std::int64_t kMaxDepth = 16384;  // likewise: 8 rows of 32-bit words
 constexpr std::int64_t kQuad = 4;
+constexpr std::int64_t kRowBytes = 3 << 15;  // of left operand that is worked on together
+constexpr std::int64_t kMostRows = 512;
 constexpr std::int64_t kBound32 = INT32_MAX;
 
 // Group size and chunk; false when no lane follows these groups (a fold that is not whole groups; odd groups, which
@@ -125,6 +127,13 @@ std::optional<GemmPlan> make_gemm_plan(const GemmLhs& lhs, std::int64_t rows, co
   return plan;
 }
 
+std::int64_t GemmPlan::rows_together() const {
+  // Lanes take 4 bytes for one of them, 16-bit lanes 2; and rows that are read in place need no others.
+  const bool more = use_lanes16 && source == nullptr && flip == 0;
+  const std::int64_t rows_of_bytes = (more ? 3 : 1) * kRowBytes / std::max<std::int64_t>(weights.depth, 1);
+  return std::clamp<std::int64_t>(rows_of_bytes / kMr * kMr, kMr, kMostRows);
+}
+
 void set_lane_starts(GemmPlan& plan) {
   for (ColumnBlock& block : plan.columns) {
     for (int c = 0; c < kNr; ++c) {
@@ -132,6 +141,20 @@ void set_lane_starts(GemmPlan& plan) {
       block.lane_count[c] = static_cast<std::int32_t>(block.overflowing >> c & 1);
     }
   }
+}
+
+std::int64_t first_narrowing(const GemmPlan& plan, const std::uint8_t* bytes, std::int64_t col) {
+  const Format& format = plan.accumulation.accumulator.format;
+  const std::int64_t depth = plan.weights.depth;
+  std::int64_t value = plan.start(col);
+  Fitted fitted = fit(value, format);
+  std::int64_t narrowing = 0;
+  for (std::int64_t k = 0; !fitted.overflowed && k < depth; ++narrowing) {
+    const std::int64_t end = std::min(k + plan.step, depth);
+    for (; k < end; ++k) value += std::int64_t{bytes[k] - plan.offset} * plan.weights.at(k, col);
+    fitted = fit(value, format);
+  }
+  return narrowing;
 }
 
 }  // namespace guardbit::arith::detail

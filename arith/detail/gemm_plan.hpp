@@ -73,6 +73,8 @@ struct GemmPlan {
   [[nodiscard]] std::int64_t start(std::int64_t col) const {
     return initial.empty() ? 0 : initial[static_cast<std::size_t>(col)];
   }
+  // Rows that are worked on together: what proofs and lanes need of them is made once for all columns.
+  [[nodiscard]] std::int64_t rows_together() const;
   [[nodiscard]] std::int64_t chunks() const { return (weights.depth + chunk - 1) / chunk; }
   // The running sums of lanes are exact sums (and wrapped at the end), not values.
   [[nodiscard]] bool keeps_exact() const { return !use_lanes16 && fit == LaneFit::Toggle; }
@@ -97,6 +99,9 @@ struct GemmPlan {
                                                      const Accumulation& accumulation);
 // What lanes begin with depends on which lanes.
 void set_lane_starts(GemmPlan& plan);
+
+// The first narrowing of an output that changes its sum, by the definition; `bytes` are its row's.
+[[nodiscard]] std::int64_t first_narrowing(const GemmPlan& plan, const std::uint8_t* bytes, std::int64_t col);
 
 // Rows first .. last - 1 and column blocks first_block .. last_block - 1 of the block path.
 void gemm_blocks(const GemmPlan& plan, std::int64_t first, std::int64_t last, std::int64_t first_block,
