@@ -56,6 +56,10 @@ fs::path checkpoint_path(const fs::path& output, std::int64_t epoch) {
   return output / "checkpoints" / (kPrefix + std::to_string(epoch) + kSuffix);
 }
 
+fs::path named_checkpoint_path(const fs::path& output, const std::string& name) {
+  return output / "checkpoints" / (name + kSuffix);
+}
+
 void save_checkpoint(const fs::path& file, Backend& backend, const Parameters& parameters, const Progress& progress,
                      const std::string& config) {
   nets::TensorFile tensors;
@@ -103,7 +107,8 @@ fs::path find_checkpoint(const fs::path& output, const std::string& load) {
     return checkpoint_path(output, epochs.back());
   }
   const auto epoch = number(load);
-  const fs::path file = epoch ? checkpoint_path(output, *epoch) : fs::path(load);
+  const fs::path named = named_checkpoint_path(output, load);
+  const fs::path file = epoch ? checkpoint_path(output, *epoch) : fs::is_regular_file(named) ? named : fs::path(load);
   if (!fs::is_regular_file(file)) throw Error("load: " + load + ": there is no file " + file.string());
   return file;
 }

@@ -22,13 +22,14 @@ struct Progress {
 };
 
 [[nodiscard]] std::filesystem::path checkpoint_path(const std::filesystem::path& output, std::int64_t epoch);
+[[nodiscard]] std::filesystem::path named_checkpoint_path(const std::filesystem::path& output, const std::string& name);
 
 void save_checkpoint(const std::filesystem::path& file, Backend& backend, const Parameters& parameters,
                      const Progress& progress, const std::string& config);
 /// Error when a tensor is absent, left over or of another shape: the checkpoint is of another network or optimizer.
 [[nodiscard]] Progress load_checkpoint(const std::filesystem::path& file, Backend& backend, Parameters& parameters);
 
-/// `load` (latest, a number, a file name) -> the file; Error when there is none.
+/// `load` (latest, a number, the name of one in DIR/checkpoints, a file name) -> the file; Error when there is none.
 [[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& output, const std::string& load);
 /// Removes all but the `keep` latest.
 void prune_checkpoints(const std::filesystem::path& output, std::int64_t keep);

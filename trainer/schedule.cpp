@@ -18,6 +18,29 @@ double one_cycle(const LearningRate& l, double share) {
   return l.rate * half_cosine(1, l.final, (share - l.rise) / (1 - l.rise));
 }
 
+// Cycles of epochs, epochs * growth, ...; `epoch` from the end of the warm-up.
+double sgdr(const LearningRate& l, double epoch) {
+  double length = l.epochs;
+  while (epoch >= length) {
+    epoch -= length;
+    length *= l.growth;
+  }
+  return l.rate * half_cosine(1, l.final, epoch / length);
+}
+
+double sgdr_step(const LearningRate& l, double epoch, double total) {
+  double begin = l.warm_up, end = total, rate = l.rate;
+  for (const double milestone : l.milestones) {
+    if (epoch < milestone) {
+      end = milestone;
+      break;
+    }
+    begin = milestone;
+    rate *= l.factor;
+  }
+  return rate * half_cosine(1, l.final, end > begin ? (epoch - begin) / (end - begin) : 1);
+}
+
 }  // namespace
 
 double LearningRate::at(double epoch, double total) const {
@@ -35,6 +58,8 @@ double LearningRate::at(double epoch, double total) const {
     case Policy::Exponential: return rate * std::pow(factor, epoch / epochs);
     case Policy::Polynomial: return rate * (final + (1 - final) * std::pow(1 - share, power));
     case Policy::Cosine: return rate * half_cosine(1, final, share);
+    case Policy::Sgdr: return sgdr(*this, epoch - warm_up);
+    case Policy::SgdrStep: return sgdr_step(*this, epoch, total);
   }
   return rate;
 }
@@ -50,7 +75,12 @@ LearningRate read_learning_rate(const nets::Section& section) {
   l.policy = s.one_of<Policy>("policy", {{"constant", Policy::Constant}, {"step", Policy::Step},
                                          {"multi_step", Policy::MultiStep}, {"exponential", Policy::Exponential},
                                          {"polynomial", Policy::Polynomial}, {"cosine", Policy::Cosine},
-                                         {"one_cycle", Policy::OneCycle}}, Policy::Constant);
+                                         {"one_cycle", Policy::OneCycle}, {"sgdr", Policy::Sgdr},
+                                         {"sgdr_step", Policy::SgdrStep}, {"fix", Policy::Constant},
+                                         {"decay", Policy::Step}, {"fix_step", Policy::Step},
+                                         {"custom_step", Policy::MultiStep}, {"poly", Policy::Polynomial},
+                                         {"cos", Policy::Cosine}}, Policy::Constant);
+  const bool each_epoch = s.text("policy", "") == "decay";
   l.rate = s.number("rate", 0, 1e6);
   if (l.policy == Policy::OneCycle) {
     l.rise = s.number("rise", 0.001, 0.999, l.rise);
@@ -62,11 +92,22 @@ LearningRate read_learning_rate(const nets::Section& section) {
   l.warm_up_factor = s.number("warm_up_factor", 0, 1, l.warm_up_factor);
   if (l.policy == Policy::Step || l.policy == Policy::MultiStep || l.policy == Policy::Exponential)
     l.factor = s.number("factor", 0, 1, l.factor);
-  if (l.policy == Policy::Step) l.epochs = s.number("epochs", 1e-6, 1e6);
+  if (l.policy == Policy::SgdrStep) l.factor = s.number("factor", 0, 1, 1.0);
+  if (l.policy == Policy::Step && !each_epoch) l.epochs = s.number("epochs", 1e-6, 1e6);
+  if (l.policy == Policy::Sgdr) {
+    l.epochs = s.number("epochs", 1e-3, 1e6);
+    l.growth = s.number("growth", 1, 100, l.growth);
+  }
   if (l.policy == Policy::Exponential) l.epochs = s.number("epochs", 1e-6, 1e6, l.epochs);
-  if (l.policy == Policy::MultiStep) l.milestones = s.numbers("milestones", 0, 1e6);
+  if (l.policy == Policy::MultiStep || l.policy == Policy::SgdrStep) {
+    l.milestones = s.numbers("milestones", 0, 1e6);
+    if (!std::is_sorted(l.milestones.begin(), l.milestones.end()))
+      s.fail("milestones", "epochs out of order", "rising epochs");
+  }
   if (l.policy == Policy::Polynomial) l.power = s.number("power", 0, 100, l.power);
-  if (l.policy == Policy::Polynomial || l.policy == Policy::Cosine) l.final = s.number("final", 0, 1, l.final);
+  if (l.policy == Policy::Polynomial || l.policy == Policy::Cosine || l.policy == Policy::Sgdr ||
+      l.policy == Policy::SgdrStep)
+    l.final = s.number("final", 0, 1, l.final);
   return l;
 }
 

@@ -5,12 +5,14 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "arith/error.hpp"
 #include "nets/graph/load.hpp"
 #include "nets/io/file.hpp"
 #include "trainer/checkpoint.hpp"
+#include "trainer/epoch_log.hpp"
+#include "trainer/mixup.hpp"
+#include "trainer/parameter_update.hpp"
 #include "trainer/progress_line.hpp"
 
 namespace guardbit::trainer {
@@ -27,28 +29,6 @@ nets::Value remembered(const nets::Value& config) {
   return copy;
 }
 
-// A file of JSON lines that is written whole after each epoch. After a resume the lines of later epochs go.
-class EpochLog {
- public:
-  EpochLog(fs::path file, std::int64_t epochs_done) : file_(std::move(file)) {
-    if (epochs_done == 0 || !fs::exists(file_)) return;
-    const nets::Bytes bytes = nets::read_file(file_);
-    std::istringstream text(std::string(bytes.begin(), bytes.end()));
-    for (std::string line; std::getline(text, line);) {
-      const auto json = nlohmann::json::parse(line, nullptr, false);
-      if (json.is_object() && json.value("epoch", std::int64_t{0}) <= epochs_done) text_ += line + "\n";
-    }
-  }
-  void add(const nlohmann::json& line) {
-    text_ += line.dump() + "\n";
-    nets::atomic_write(file_, text_);
-  }
-
- private:
-  fs::path file_;
-  std::string text_;
-};
-
 nets::Network prepare_network(const nets::Section& config, std::uint64_t seed) {
   nets::Network network = nets::load_network(config);
   if (network.parameters.empty()) nets::initialise(network, seed);
@@ -64,13 +44,14 @@ class Training {
   TrainResult run();
 
  private:
+  class Blend;
   void load_data();
   void resume();
-  void run_epoch(Graph& graph, const DeviceDataset& data, ProgressLine& line);
-  void step(Graph& graph, const DeviceDataset& data, std::span<const std::int32_t> samples);
-  void update_parameters();
+  Metrics run_epoch(Graph& graph, const DeviceDataset& data, ProgressLine& line);
+  Metrics step(Graph& graph, const DeviceDataset& data, std::span<const std::int32_t> samples);  // of the epoch so far
   [[noreturn]] void stop_non_finite(const Graph& graph, std::int64_t n) const;
   void save();
+  void save_best(const EpochLog& log);
   [[nodiscard]] double learning_rate() const {
     return options_.learning_rate.at(static_cast<double>(done_.step) / static_cast<double>(steps_per_epoch_),
                                      static_cast<double>(options_.epochs));
@@ -84,6 +65,8 @@ class Training {
   nets::Dataset train_, test_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<ParameterUpdate> update_;
+  std::unique_ptr<Blend> blend_;
   std::int64_t batch_ = 0, steps_per_epoch_ = 0;
   Progress done_;
 };
@@ -115,44 +98,95 @@ void Training::stop_non_finite(const Graph& graph, std::int64_t n) const {
                           done_.epoch + 1, done_.step, layer.empty() ? "the loss" : layer, learning_rate()));
 }
 
-void Training::update_parameters() {
-  if (options_.clip_norm > 0) backend_->clip_norm(options_.clip_norm, parameters_->gradients());
-  for (const Parameter& p : parameters_->all()) {
-    if (!p.gradient) continue;
-    const double decay = p.is_small() && !options_.decay_small ? 0 : options_.weight_decay;
-    backend_->update(options_.optimizer, decay, 1, p.value, p.gradient, p.state[0], p.state[1]);
+// The second image of every blend, and how its part of the loss is counted.
+class Training::Blend {
+ public:
+  Blend(Backend& backend, const nets::Network& network, const Graph& graph, std::int64_t batch) : backend_(backend) {
+    const auto make = [&](Element element, std::int64_t n, const nets::Shape& shape) {
+      TensorView view{nullptr, element, n, shape};
+      memory_.push_back(backend.allocate(static_cast<std::size_t>(view.count()) * backend.element_bytes(element)));
+      view.data = memory_.back()->address();
+      return view;
+    };
+    images_ = make(Element::Real, batch, network.node(0).shape);
+    labels_ = make(Element::Int32, batch, {});
+    spare_ = make(Element::Real, batch, graph.scores(batch).shape);
+    metrics_ = make(Element::Float64, 4, {});
   }
-  if (options_.average > 0)
-    backend_->moving_average(options_.average, parameters_->values(), parameters_->averages());
-}
+  void begin_epoch() {
+    backend_.fill(metrics_, 0);
+    first_ = second_ = total_ = {};
+  }
+  void load(const Mixup& mixup, const DeviceDataset& data, std::span<const SampleTransform> transforms,
+            const nets::Preprocess& preprocess, const TensorView& x) {
+    std::vector<SampleTransform> others;
+    for (const std::int32_t partner : mixup.partner) others.push_back(transforms[static_cast<std::size_t>(partner)]);
+    TensorView images = images_, labels = labels_;
+    images.n = labels.n = x.n;
+    backend_.load_batch(data.images(), data.labels(), others, preprocess, images, labels);
+    backend_.moving_average(mixup.share, images, x);
+  }
+  void loss(const Mixup& mixup, Graph& graph, std::int64_t n, double smoothing) {
+    TensorView labels = labels_, spare = spare_;
+    labels.n = spare.n = n;
+    graph.blend_loss(n, smoothing, mixup.share, labels, metrics_, spare);
+    const Metrics first = download_metrics(backend_, graph.metrics()), second = download_metrics(backend_, metrics_);
+    const auto grown = [&](double Metrics::*what, double share) {
+      return share * (first.*what - first_.*what) + (1 - share) * (second.*what - second_.*what);
+    };
+    total_.loss += grown(&Metrics::loss, mixup.share);
+    total_.top1 += grown(&Metrics::top1, mixup.share >= 0.5 ? 1 : 0);
+    total_.images = first.images;
+    first_ = first, second_ = second;
+  }
+  [[nodiscard]] const Metrics& total() const { return total_; }
 
-void Training::step(Graph& graph, const DeviceDataset& data, std::span<const std::int32_t> samples) {
+ private:
+  Backend& backend_;
+  std::vector<std::unique_ptr<Memory>> memory_;
+  TensorView images_, labels_, spare_, metrics_;
+  Metrics first_, second_, total_;  // both sides so far in this epoch, and their blend
+};
+
+Metrics Training::step(Graph& graph, const DeviceDataset& data, std::span<const std::int32_t> samples) {
   const auto n = static_cast<std::int64_t>(samples.size());
   std::vector<SampleTransform> transforms;
   for (const std::int32_t sample : samples)
     transforms.push_back(augmented(options_.augment, data.images().shape, sample, options_.seed, done_.epoch));
-  backend_->begin_step({.learning_rate = learning_rate(), .seed = options_.seed, .step = done_.step});
+  const double rate = learning_rate();
+  backend_->begin_step({.learning_rate = rate, .seed = options_.seed, .step = done_.step});
   backend_->load_batch(data.images(), data.labels(), transforms, network_.preprocess, graph.input(n),
                        graph.labels(n));
+  Mixup mixup;
+  if (blend_) {
+    mixup = draw_mixup(options_.mixup, n, options_.seed, done_.step);
+    blend_->load(mixup, data, transforms, network_.preprocess, graph.input(n));
+  }
   graph.forward(n);
   graph.loss(n, options_.label_smoothing);
-  if (!std::isfinite(download_metrics(*backend_, graph.metrics()).loss)) stop_non_finite(graph, n);
+  if (blend_) blend_->loss(mixup, graph, n, options_.label_smoothing);
+  const Metrics so_far = blend_ ? blend_->total() : download_metrics(*backend_, graph.metrics());
+  if (!std::isfinite(so_far.loss)) stop_non_finite(graph, n);
   graph.backward(n);
-  update_parameters();
   ++done_.step;
+  update_->add(n, rate, done_.step % static_cast<std::uint64_t>(steps_per_epoch_) == 0);
+  return so_far;
 }
 
-void Training::run_epoch(Graph& graph, const DeviceDataset& data, ProgressLine& line) {
+Metrics Training::run_epoch(Graph& graph, const DeviceDataset& data, ProgressLine& line) {
   const std::vector<std::int32_t> order = shuffled(data.count(), options_.seed, done_.epoch);
   backend_->fill(graph.metrics(), 0);
+  if (blend_) blend_->begin_epoch();
+  update_->begin_epoch(done_.epoch);
   line.begin_epoch(done_.epoch + 1);
+  Metrics so_far;
   for (std::int64_t first = 0; first < data.count(); first += batch_) {
     const std::int64_t n = std::min(batch_, data.count() - first);
-    step(graph, data, std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n)));
-    const Metrics so_far = download_metrics(*backend_, graph.metrics());
+    so_far = step(graph, data, std::span(order).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n)));
     line.update(first + n, so_far.loss / so_far.images, so_far.top1 / so_far.images);
   }
   ++done_.epoch;
+  return so_far;
 }
 
 void Training::save() {
@@ -162,15 +196,33 @@ void Training::save() {
   prune_checkpoints(options_.output, options_.save_keep);
 }
 
+void Training::save_best(const EpochLog& log) {
+  if (!options_.save_best || 2 * done_.epoch <= options_.epochs) return;
+  double best = -1, now = -1;
+  for (const nlohmann::json& line : log.lines()) {
+    const auto epoch = line["epoch"].get<std::int64_t>();
+    if (2 * epoch <= options_.epochs || !line.contains("test_top1")) continue;
+    (epoch == done_.epoch ? now : best) = std::max(epoch == done_.epoch ? now : best, line["test_top1"].get<double>());
+  }
+  if (now > best)
+    save_checkpoint(named_checkpoint_path(options_.output, "best"), *backend_, *parameters_, done_,
+                    nets::to_yaml(config_));
+}
+
 TrainResult Training::run() {
   load_data();
   backend_ = make_backend("cpu", options_.threads);
   parameters_ = std::make_unique<Parameters>(
       *backend_, network_,
       ParameterOptions{.training = true, .states = options_.optimizer.states(), .average = options_.average > 0});
+  for (const Parameter& parameter : parameters_->all())
+    if (parameter.state[0] && options_.optimizer.initial_state() != 0)
+      backend_->fill(parameter.state[0], options_.optimizer.initial_state());
+  update_ = std::make_unique<ParameterUpdate>(*backend_, *parameters_, options_, steps_per_epoch_);
   resume();
   const std::int64_t eval_batch = std::min(options_.eval_batch, test_.count());
   Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train);
+  if (options_.mixup > 0) blend_ = std::make_unique<Blend>(*backend_, network_, graph, batch_);
   Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer);
   const DeviceDataset train_data(*backend_, train_), test_data(*backend_, test_);
   train_.images = {};  // the device has its own copy
@@ -185,9 +237,8 @@ TrainResult Training::run() {
   while (done_.epoch < options_.epochs) {
     const double rate = learning_rate();
     const auto begin = std::chrono::steady_clock::now();
-    run_epoch(graph, train_data, line);
+    const Metrics m = run_epoch(graph, train_data, line);
     result.images_per_second = line.stop();
-    const Metrics m = download_metrics(*backend_, graph.metrics());
     EpochReport report{done_.epoch, m.loss / m.images, m.top1 / m.images, -1, rate};
     nlohmann::json entry{{"epoch", done_.epoch}, {"learning_rate", rate}, {"loss", report.loss},
                          {"train_top1", report.train_accuracy}};
@@ -200,6 +251,8 @@ TrainResult Training::run() {
     log.add(entry);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     timing.add({{"epoch", done_.epoch}, {"images_per_second", result.images_per_second}, {"seconds", seconds}});
+    if (options_.tensorboard) write_event_file(options_.output / "events.out.tfevents.0.guardbit", log, timing);
+    save_best(log);
     save();
   }
   parameters_->store(*backend_, network_);

@@ -97,7 +97,8 @@ TEST(CpuAgainstReference, DepthwiseConvolutionsOfRandomShape) {
     c.conv.bias = pick(0, 1) == 1;
     c.n = pick(1, 11);
     c.in = {pick(1, 12), pick(1, 12), channels};
-    const int high = c.in.h + w.padding.top + w.padding.bottom - 3, wide = c.in.w + w.padding.left + w.padding.right - 3;
+    const int high = c.in.h + w.padding.top + w.padding.bottom - 3;
+    const int wide = c.in.w + w.padding.left + w.padding.right - 3;
     if (high < 0 || wide < 0) continue;
     c.out = {high / stride + 1, wide / stride + 1, channels};
     expect_close(run_conv(c, "cpu", 2), run_conv(c, "reference", 1), "case " + std::to_string(i));

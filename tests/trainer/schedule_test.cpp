@@ -52,6 +52,40 @@ TEST(LearningRate, OneCycleRisesAndFalls) {
   EXPECT_DOUBLE_EQ(rate.at(5, 8), 0.505);
   EXPECT_DOUBLE_EQ(rate.at(8, 8), 0.01);
 }
+TEST(LearningRate, SgdrBeginsAgainAfterEveryCycle) {
+  const LearningRate rate = parse("{policy: sgdr, rate: 2, epochs: 2, growth: 2, final: 0.5}");
+  EXPECT_DOUBLE_EQ(rate.at(0, 14), 2);
+  EXPECT_DOUBLE_EQ(rate.at(1, 14), 1.5);
+  EXPECT_DOUBLE_EQ(rate.at(2, 14), 2);    // cycles 0 .. 2, 2 .. 6, 6 .. 14
+  EXPECT_DOUBLE_EQ(rate.at(4, 14), 1.5);
+  EXPECT_DOUBLE_EQ(rate.at(6, 14), 2);
+  EXPECT_DOUBLE_EQ(rate.at(10, 14), 1.5);
+  const LearningRate warm = parse("{policy: sgdr, rate: 2, epochs: 2, warm_up: 1, warm_up_factor: 0.5}");
+  EXPECT_DOUBLE_EQ(warm.at(0, 9), 1);
+  EXPECT_DOUBLE_EQ(warm.at(1, 9), 2);
+  EXPECT_DOUBLE_EQ(warm.at(2, 9), 1);
+  EXPECT_DOUBLE_EQ(warm.at(3, 9), 2);
+}
+TEST(LearningRate, SgdrStepBeginsCyclesAtItsMilestones) {
+  const LearningRate rate = parse("{policy: sgdr_step, rate: 1, milestones: [2, 6], factor: 0.5}");
+  EXPECT_DOUBLE_EQ(rate.at(0, 10), 1);
+  EXPECT_DOUBLE_EQ(rate.at(1, 10), 0.5);
+  EXPECT_DOUBLE_EQ(rate.at(2, 10), 0.5);
+  EXPECT_DOUBLE_EQ(rate.at(4, 10), 0.25);
+  EXPECT_DOUBLE_EQ(rate.at(6, 10), 0.25);
+  EXPECT_DOUBLE_EQ(rate.at(8, 10), 0.125);
+  EXPECT_DOUBLE_EQ(rate.at(10, 10), 0);
+  EXPECT_THROW(parse("{policy: sgdr_step, rate: 1, milestones: [6, 2]}"), Error);
+}
+TEST(LearningRate, PoliciesHaveOtherNames) {
+  EXPECT_DOUBLE_EQ(parse("{policy: fix, rate: 3}").at(5, 10), 3);
+  EXPECT_DOUBLE_EQ(parse("{policy: decay, rate: 1, factor: 0.5}").at(2.9, 10), 0.25);
+  EXPECT_THROW(parse("{policy: decay, rate: 1, factor: 0.5, epochs: 2}"), Error);
+  EXPECT_DOUBLE_EQ(parse("{policy: fix_step, rate: 1, factor: 0.5, epochs: 3}").at(3, 10), 0.5);
+  EXPECT_DOUBLE_EQ(parse("{policy: custom_step, rate: 1, factor: 0.5, milestones: [4]}").at(4, 10), 0.5);
+  EXPECT_DOUBLE_EQ(parse("{policy: poly, rate: 2, power: 2, final: 0.5}").at(5, 10), 1.25);
+  EXPECT_DOUBLE_EQ(parse("{policy: cos, rate: 2}").at(5, 10), 1);
+}
 TEST(LearningRate, KeysOfOtherPoliciesAreErrors) {
   EXPECT_THROW(parse("{policy: cosine, rate: 1, milestones: [1]}"), Error);
   EXPECT_THROW(parse("{policy: cosinus, rate: 1}"), Error);

@@ -2,7 +2,8 @@
 //
 // The pieces are the unit of determinism: callers cut the work the same way whatever the number of threads, and combine
 // partial results in the order of the pieces. Every second run takes the pieces from the last to the first, because
-// what the run before touched last is still in the cache. Inside a piece OpenMP (which oneDNN uses) is limited to one thread.
+// what the run before touched last is still in the cache. Inside a piece OpenMP (which oneDNN uses) is limited to one
+// thread.
 #pragma once
 
 #include <atomic>

@@ -35,6 +35,10 @@ class Graph {
   void forward(std::int64_t n);
   /// Adds to the metrics; in training also starts the backward pass.
   void loss(std::int64_t n, double smoothing);
+  /// After loss(): the scores are compared with other labels too (Int32 [n]; `metrics` grows by that), and the backward
+  /// pass starts with share * the gradient of loss() + (1 - share) * this one. `spare`: Real like scores(n).
+  void blend_loss(std::int64_t n, double smoothing, double share, const TensorView& labels, const TensorView& metrics,
+                  const TensorView& spare);
   /// Fills the gradients of all trainable parameters.
   void backward(std::int64_t n);
   /// After forward: the first node, or parameter, that holds a number that is not finite; "" when there is none.

@@ -83,6 +83,13 @@ void Graph::loss(std::int64_t n, double smoothing) {
   backend_.cross_entropy(smoothing, scores(n), labels(n), metrics_, training ? gradient(scores_, n) : TensorView{});
 }
 
+void Graph::blend_loss(std::int64_t n, double smoothing, double share, const TensorView& other,
+                       const TensorView& metrics, const TensorView& spare) {
+  check(mode_ == Mode::Train, "graph: blended losses are for training");
+  backend_.cross_entropy(smoothing, scores(n), other, metrics, spare);
+  backend_.moving_average(share, spare, gradient(scores_, n));
+}
+
 void Graph::backward(std::int64_t n) {
   check(mode_ == Mode::Train, "graph: backward of a graph for inference");
   std::fill(started_.begin(), started_.end(), char{0});
