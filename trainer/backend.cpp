@@ -2,6 +2,7 @@
 
 #include "arith/error.hpp"
 #include "trainer/cpu/cpu_backend.hpp"
+#include "trainer/cuda/plugin.hpp"
 #include "trainer/host_backend.hpp"
 #include "trainer/reference/reference_backend.hpp"
 
@@ -10,7 +11,9 @@ namespace guardbit::trainer {
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
   if (name == "reference") return std::make_unique<ReferenceBackend>();
   if (name == "cpu") return std::make_unique<CpuBackend>(threads);
-  throw Error("trainer.backend: found " + name + ", allowed cpu, reference");
+  if (name == "cuda") return make_cuda_backend(CudaMath::Float32);
+  if (name == "cuda_tf32") return make_cuda_backend(CudaMath::Tf32);
+  throw Error("trainer.backend: found " + name + ", allowed cpu, cuda, cuda_tf32, reference");
 }
 
 namespace {

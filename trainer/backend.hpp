@@ -1,5 +1,5 @@
 // Backend: where a network is trained. One interface, several devices behind one test suite: `reference` (double
-// precision, obvious loops), `cpu` (float, oneDNN and threads), and room for a plugin with its own memory.
+// precision, obvious loops), `cpu` (float, oneDNN and threads), `cuda` (float, a plugin with its own memory).
 //
 // * Every operator is an explicit call on tensors that already exist: nothing is allocated during a step, calls are
 //   queued in order, results stay on the device. Only copy_out waits. A device may therefore record a step once and
@@ -172,7 +172,8 @@ class Backend {
   virtual void clip_norm(double max_norm, const TensorView& gradients) = 0;  // scales when the 2-norm is larger
 };
 
-/// `reference` or `cpu`; Error for another name. Threads: at least 1; results do not depend on it.
+/// `reference`, `cpu`, `cuda`, or `cuda_tf32` with short products (trainer/cuda/plugin.hpp); Error for another name and
+/// where there is no GPU. Threads: at least 1; results do not depend on it.
 [[nodiscard]] std::unique_ptr<Backend> make_backend(const std::string& name, int threads = 1);
 
 // Real tensors in host precision.

@@ -18,6 +18,7 @@ using Values = std::vector<double>;
 
 class BackendSuite : public testing::TestWithParam<const char*> {
  protected:
+  void SetUp() override { GUARDBIT_SKIP_WITHOUT(GetParam()); }
   Device device_{GetParam()};
 
   TensorView random(std::int64_t n, nets::Shape shape, std::uint64_t seed) {
@@ -343,7 +344,7 @@ TEST_P(BackendSuite, LoadingShiftsMirrorsRotatesAndCuts) {
   EXPECT_EQ(device_.read_int(y), (std::vector<std::int32_t>{9, 9, 9, 9, 9, 4}));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BackendSuite, testing::Values("reference", "cpu"),
+INSTANTIATE_TEST_SUITE_P(All, BackendSuite, testing::Values("reference", "cpu", "cuda_on_host", "cuda_scattered", "cuda"),
                          [](const auto& name) { return std::string(name.param); });
 
 }  // namespace

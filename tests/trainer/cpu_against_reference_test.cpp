@@ -1,4 +1,4 @@
-// The CPU back end against the reference on random shapes, and its bytes against the number of threads.
+// The float back ends against the reference on random shapes, and the bytes of the CPU against the number of threads.
 //
 // Tolerance: 1e-5 times (1 + the largest reference value) per element: float rounding over at most some hundred terms
 // of size 1. A missing or doubled term would be 1e-2 and more.
@@ -72,11 +72,18 @@ Results run_conv(const ConvCase& c, const std::string& name, int threads) {
   return results;
 }
 
-TEST(CpuAgainstReference, ConvolutionsOfRandomShape) {
+class AgainstReference : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { GUARDBIT_SKIP_WITHOUT(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(All, AgainstReference, testing::Values("cpu", "cuda_on_host", "cuda_scattered", "cuda"),
+                         [](const auto& name) { return std::string(name.param); });
+
+TEST_P(AgainstReference, ConvolutionsOfRandomShape) {
   arith::Random random(20);
   for (int i = 0; i < 60; ++i) {
     const ConvCase c = random_conv(random);
-    expect_close(run_conv(c, "cpu", 2), run_conv(c, "reference", 1), "case " + std::to_string(i));
+    expect_close(run_conv(c, GetParam(), 2), run_conv(c, "reference", 1), "case " + std::to_string(i));
   }
 }
 
@@ -214,22 +221,22 @@ Results run_others(std::int64_t n, const nets::Shape& shape, Activation activati
   return results;
 }
 
-TEST(CpuAgainstReference, OtherOperatorsOnRandomShapes) {
+TEST_P(AgainstReference, OtherOperatorsOnRandomShapes) {
   arith::Random random(21);
   for (int i = 0; i < 24; ++i) {
     const nets::Shape shape{2 + static_cast<int>(random.below(9)), 2 + static_cast<int>(random.below(9)),
                             1 + static_cast<int>(random.below(150))};
     const auto n = static_cast<std::int64_t>(2 + random.below(19));
     const auto activation = static_cast<Activation>(random.below(3));
-    expect_close(run_others(n, shape, activation, "cpu", 2), run_others(n, shape, activation, "reference", 1),
+    expect_close(run_others(n, shape, activation, GetParam(), 2), run_others(n, shape, activation, "reference", 1),
                  "case " + std::to_string(i));
   }
 }
 
-TEST(CpuAgainstReference, CrossEntropyOfLargeScores) {
+TEST_P(AgainstReference, CrossEntropyOfLargeScores) {
   Metrics found[2];
   for (int k = 0; k < 2; ++k) {
-    Device device(k == 0 ? "cpu" : "reference");
+    Device device(k == 0 ? GetParam() : "reference");
     Values scores = random_values(37 * 11, 6);
     for (double& score : scores) score *= 200;
     std::vector<std::int32_t> labels(37);

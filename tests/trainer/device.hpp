@@ -1,4 +1,8 @@
 // Tensors on a back end, for tests: made from numbers, read back as numbers.
+//
+// Beside the back ends that users can name there are `cuda_on_host`, the operators of the CUDA back end with loops in
+// place of launches, and `cuda_scattered`, the same with the bodies of a launch in another order and a workspace of 8
+// KiB, so that convolutions take few images at a time.
 #pragma once
 
 #include <deque>
@@ -8,12 +12,27 @@
 
 #include "arith/philox.hpp"
 #include "trainer/backend.hpp"
+#include "trainer/cuda/plugin.hpp"
 
 namespace guardbit::trainer {
 
+/// CUDA operators without CUDA (cuda_on_host.cpp).
+[[nodiscard]] std::unique_ptr<Backend> make_cuda_on_host(bool scattered);
+
+[[nodiscard]] inline std::unique_ptr<Backend> make_test_backend(const std::string& name, int threads) {
+  if (name == "cuda_on_host" || name == "cuda_scattered") return make_cuda_on_host(name == "cuda_scattered");
+  if (name == "cuda" && !cuda_refusal().empty()) return nullptr;
+  return make_backend(name, threads);
+}
+
+/// For SetUp of a test over back ends: a GPU that is not there is a reason to skip, and says so.
+#define GUARDBIT_SKIP_WITHOUT(name)                                                    \
+  if (std::string(name) == "cuda" && !::guardbit::trainer::cuda_refusal().empty())     \
+  GTEST_SKIP() << "no GPU to test on: " << ::guardbit::trainer::cuda_refusal()
+
 class Device {
  public:
-  explicit Device(const std::string& name, int threads = 2) : backend_(make_backend(name, threads)) {}
+  explicit Device(const std::string& name, int threads = 2) : backend_(make_test_backend(name, threads)) {}
   Backend& operator*() const { return *backend_; }
   Backend* operator->() const { return backend_.get(); }
 

@@ -1,0 +1,102 @@
+// DeviceBackend: the operators of a back end with its own memory, as launches of bodies on a Queue (queue.hpp).
+//
+// * Convolution without groups is a matrix product over patches, which are written to a workspace of bounded size for
+//   as many images at a time as fit; 1x1 convolutions read the tensor itself. With groups: direct loops.
+// * Sums over pixels are in double and in an order given by the shape; no atomic operations.
+// * The scalars of the step lie in device memory (begin_step), never in an argument of a launch.
+#pragma once
+
+#include <utility>
+
+#include "arith/error.hpp"
+#include "trainer/backend_overrides.hpp"
+#include "trainer/cuda/bodies_conv.hpp"
+#include "trainer/cuda/bodies_elementwise.hpp"
+#include "trainer/cuda/bodies_load.hpp"
+#include "trainer/cuda/bodies_loss.hpp"
+#include "trainer/cuda/bodies_norm.hpp"
+#include "trainer/cuda/bodies_pool.hpp"
+#include "trainer/cuda/bodies_update.hpp"
+#include "trainer/cuda/queue.hpp"
+
+namespace guardbit::trainer::cuda {
+
+template <class Queue>
+class DeviceBackend final : public Backend {
+ public:
+  /// Convolutions use at most `workspace_bytes` for patches, or what one image needs. The size decides the order of
+  /// additions in weight gradients.
+  explicit DeviceBackend(Queue queue, Count workspace_bytes = kWorkspaceBytes);
+
+  [[nodiscard]] std::string name() const override { return queue_.name(); }
+  [[nodiscard]] std::size_t element_bytes(Element element) const override;
+  [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) override { return queue_.allocate(bytes); }
+  void copy_in(const TensorView& to, const void* from) override;
+  void copy_out(void* to, const TensorView& from) override;
+  void begin_step(const StepScalars& scalars) override;
+  GUARDBIT_BACKEND_OPERATORS
+
+ private:
+  static constexpr Count kWorkspaceBytes = Count{256} << 20;
+
+  /// Device memory that grows when more is asked for; what it held is lost then.
+  class Workspace {
+   public:
+    template <class T>
+    [[nodiscard]] T* take(Queue& queue, Count count) {
+      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+      if (bytes > bytes_) {
+        memory_.reset();  // first, so that both need not fit
+        memory_ = queue.allocate(bytes);
+        bytes_ = bytes;
+      }
+      return static_cast<T*>(memory_->address());
+    }
+
+   private:
+    std::unique_ptr<Memory> memory_;
+    std::size_t bytes_ = 0;
+  };
+
+  template <class T = float>
+  [[nodiscard]] static T* data(const TensorView& view) {
+    return static_cast<T*>(view.data);
+  }
+  /// A count of bodies that number their elements with Dividers. Error when there are too many.
+  [[nodiscard]] static Count numbered(Count count);
+  [[nodiscard]] static Unflatten positions(const TensorView& view) {
+    return Unflatten(view.shape.h, view.shape.w, view.shape.c);
+  }
+  [[nodiscard]] const StepScalars* step() const { return static_cast<const StepScalars*>(step_->address()); }
+
+  /// Sums of Term over all elements of each channel, down to the last few.
+  template <int N, class Term>
+  [[nodiscard]] Partial sum_channels(const Term& term, Count pixels, Count channels);
+  /// Partial sums [pieces, width] in sums_[0], down to at most kFold pieces.
+  [[nodiscard]] Partial fold(Count pieces, Count width);
+  void set_table(const nets::Preprocess& preprocess, int channels);
+
+  // Convolution.
+  void require_fit(const nets::ConvAttributes& conv, const TensorView& x, const TensorView& weight,
+                   const TensorView& y) const;
+  [[nodiscard]] static bool reads_pixels(const nets::ConvAttributes& conv);
+  [[nodiscard]] Count images_at_once(const nets::ConvAttributes& conv, const nets::Shape& in,
+                                     const nets::Shape& out) const;
+  [[nodiscard]] const float* patches(const nets::ConvAttributes& conv, const TensorView& x, const nets::Shape& out,
+                                     Count first, Count count);
+  void grouped_backward_weights(const nets::ConvAttributes& conv, const TensorView& x, const TensorView& dy,
+                                const TensorView& dweight);
+
+  Queue queue_;
+  Count workspace_bytes_;
+  std::unique_ptr<Memory> step_;
+  Workspace columns_, sums_[2], factors_, transforms_, statistics_, table_;
+  nets::Preprocess table_of_;
+  int table_channels_ = 0;  // 0: no table yet
+};
+
+}  // namespace guardbit::trainer::cuda
+
+#include "trainer/cuda/device_backend_conv.hpp"
+#include "trainer/cuda/device_backend_norm.hpp"
+#include "trainer/cuda/device_backend_others.hpp"

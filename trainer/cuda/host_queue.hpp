@@ -1,0 +1,69 @@
+// HostQueue: the Queue whose kernels are loops and whose device memory is the host's. With it the operators, the bodies
+// and the arguments of matrix products that CudaQueue would launch are run and checked on a machine without a GPU.
+#pragma once
+
+#include <cstring>
+#include <new>
+#include <numeric>
+
+#include "trainer/cuda/queue.hpp"
+
+namespace guardbit::trainer::cuda {
+
+class HostQueue {
+ public:
+  enum class Order : unsigned char { Ascending, Scattered };
+  /// The order in which the bodies of a launch run. No result may depend on it.
+  explicit HostQueue(Order order = Order::Ascending) : order_(order) {}
+  [[nodiscard]] std::string name() const { return "cuda_on_host"; }
+
+  template <class Body>
+  void each(Count n, const Body& body) {
+    if (order_ == Order::Ascending) {
+      for (Count i = 0; i < n; ++i) body(i);
+      return;
+    }
+    Count stride = 7919;
+    while (std::gcd(stride, n) != 1) ++stride;
+    for (Count k = 0, i = n / 3; k < n; ++k, i = (i + stride) % n) body(i);
+  }
+
+  void multiply(const Gemm& g) {
+    for (int column = 0; column < g.n; ++column) {
+      for (int row = 0; row < g.m; ++row) {
+        double sum = 0;
+        for (int i = 0; i < g.k; ++i) {
+          const float a = g.transpose_a ? g.a[i + Count{row} * g.lda] : g.a[row + Count{i} * g.lda];
+          const float b = g.transpose_b ? g.b[column + Count{i} * g.ldb] : g.b[i + Count{column} * g.ldb];
+          sum += static_cast<double>(a) * static_cast<double>(b);
+        }
+        float& c = g.c[row + Count{column} * g.ldc];
+        c = static_cast<float>(g.beta == 0 ? sum : sum + static_cast<double>(g.beta) * static_cast<double>(c));
+      }
+    }
+  }
+
+  void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  void stage(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+
+  /// Exactly `bytes`, so that a memory checker sees one too many.
+  [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) { return std::make_unique<Block>(bytes); }
+
+ private:
+  class Block final : public Memory {
+   public:
+    explicit Block(std::size_t bytes) : data_(::operator new(bytes, std::align_val_t{256})) {
+      std::memset(data_, 0, bytes);
+    }
+    ~Block() override { ::operator delete(data_, std::align_val_t{256}); }
+    [[nodiscard]] void* address() const override { return data_; }
+
+   private:
+    void* data_;
+  };
+
+  Order order_;
+};
+
+}  // namespace guardbit::trainer::cuda
