@@ -8,6 +8,11 @@
 
 namespace guardbit::trainer {
 
+std::string choose_device(const std::string& name) {
+  if (name != "auto") return name;
+  return cuda_refusal().empty() ? "cuda" : "cpu";
+}
+
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads) {
   if (name == "reference") return std::make_unique<ReferenceBackend>();
   if (name == "cpu") return std::make_unique<CpuBackend>(threads);

@@ -172,6 +172,9 @@ class Backend {
   virtual void clip_norm(double max_norm, const TensorView& gradients) = 0;  // scales when the 2-norm is larger
 };
 
+/// Name for make_backend: `auto` becomes `cuda` where a GPU can be used and `cpu` elsewhere; others stay as they are.
+[[nodiscard]] std::string choose_device(const std::string& name);
+
 /// `reference`, `cpu`, `cuda`, or `cuda_tf32` with short products (trainer/cuda/plugin.hpp); Error for another name and
 /// where there is no GPU. Threads: at least 1; results do not depend on it.
 [[nodiscard]] std::unique_ptr<Backend> make_backend(const std::string& name, int threads = 1);

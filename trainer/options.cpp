@@ -60,6 +60,7 @@ TrainOptions read_train_options(const nets::Section& config) {
   const nets::Section t = config.section("trainer");
   o.seed = static_cast<std::uint64_t>(config.integer("seed", 0, INT64_MAX, t.integer("seed", 0, INT64_MAX, 1)));
   o.threads = read_threads(config, static_cast<int>(t.integer("threads", 0, 1024, 0)));
+  o.device = t.choice("device", {"auto", "cpu", "cuda", "cuda_tf32"}, o.device);
   o.epochs = t.integer("epochs", 1, kMany);
   o.batch_size = t.integer("batch_size", 1, 65536, o.batch_size);
   o.eval_batch = t.integer("eval_batch", 1, 65536, o.eval_batch);

@@ -11,6 +11,8 @@
 //                           # the epochs; load: best
 //   seed: 1, threads: 0     # also below trainer; threads 0: all processors
 //   trainer:
+//     device: auto          # auto: cuda where a GPU can be used, else cpu; cpu; cuda; cuda_tf32: cuda with matrix
+//                           # products in 11 bits. `device: cuda` says why when it cannot be used
 //     epochs: 5
 //     batch_size: 128
 //     eval_batch: 256
@@ -54,6 +56,7 @@ struct TrainOptions {
   bool save_best = false;
   std::uint64_t seed = 1;
   int threads = 1;
+  std::string device = "auto";
   std::int64_t epochs = 1;
   std::int64_t batch_size = 128, eval_batch = 256;
   std::int64_t eval_every = 1;

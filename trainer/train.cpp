@@ -211,7 +211,8 @@ void Training::save_best(const EpochLog& log) {
 
 TrainResult Training::run() {
   load_data();
-  backend_ = make_backend("cpu", options_.threads);
+  backend_ = make_backend(choose_device(options_.device), options_.threads);
+  if (progress_ != nullptr) fmt::print(progress_, "device: {}\n", backend_->name());
   parameters_ = std::make_unique<Parameters>(
       *backend_, network_,
       ParameterOptions{.training = true, .states = options_.optimizer.states(), .average = options_.average > 0});

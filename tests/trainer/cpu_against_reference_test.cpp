@@ -250,6 +250,30 @@ TEST_P(AgainstReference, CrossEntropyOfLargeScores) {
   EXPECT_EQ(found[0].top5, found[1].top5);
 }
 
+// Gradients of weights depend on how many images fit the workspace.
+TEST(CudaOnHost, BytesDoNotDependOnTheOrderOfTheBodies) {
+  arith::Random random(23);
+  for (int i = 0; i < 30; ++i) {
+    const ConvCase c = random_conv(random);
+    Results one = run_conv(c, "cuda_on_host", 1), other = run_conv(c, "cuda_scattered", 1);
+    one.erase(one.begin() + 2), other.erase(other.begin() + 2);
+    EXPECT_EQ(one, other) << "case " << i;
+  }
+  for (const nets::Shape& shape : {nets::Shape{12, 12, 24}, nets::Shape{17, 13, 3}, nets::Shape{40, 40, 1}})
+    EXPECT_EQ(run_others(19, shape, Activation::Relu6, "cuda_on_host", 1),
+              run_others(19, shape, Activation::Relu6, "cuda_scattered", 1));
+}
+
+// Everything but matrix products, exponentials and logarithms is IEEE arithmetic in the order that the bodies say.
+TEST(CudaOnGpu, BytesAreThoseOfTheLoopsOnTheHost) {
+  GUARDBIT_SKIP_WITHOUT("cuda");
+  for (const nets::Shape& shape : {nets::Shape{12, 12, 24}, nets::Shape{17, 13, 3}, nets::Shape{40, 40, 1}})
+    EXPECT_EQ(run_others(19, shape, Activation::Relu6, "cuda", 1),
+              run_others(19, shape, Activation::Relu6, "cuda_on_host", 1));
+  EXPECT_EQ(run_others(19, {9, 9, 16}, Activation::Relu, "cuda", 1),
+            run_others(19, {9, 9, 16}, Activation::Relu, "cuda", 1));
+}
+
 TEST(CpuBackend, BytesDoNotDependOnTheNumberOfThreads) {
   arith::Random random(22);
   for (int i = 0; i < 10; ++i) {

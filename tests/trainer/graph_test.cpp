@@ -113,15 +113,22 @@ TEST(Graph, GradientsOfAllParametersMatchFiniteDifferences) {
   EXPECT_GE(checked, 60);
 }
 
-TEST(Graph, CpuGradientsMatchTheReference) {
+class FloatGraph : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { GUARDBIT_SKIP_WITHOUT(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(All, FloatGraph, testing::Values("cpu", "cuda_on_host", "cuda"),
+                         [](const auto& name) { return std::string(name.param); });
+
+TEST_P(FloatGraph, GradientsMatchTheReference) {
   const nets::Network everything = network(kEverything);
-  Session reference(everything, "reference", 11), cpu(everything, "cpu", 11);
+  Session reference(everything, "reference", 11), device(everything, GetParam(), 11);
   reference.step();
-  cpu.step();
+  device.step();
   for (const Parameter& p : reference.parameters.all()) {
-    const Parameter& q = cpu.parameters.get(p.name);
+    const Parameter& q = device.parameters.get(p.name);
     const auto compare = [&](const TensorView& a, const TensorView& b) {
-      const std::vector<double> expected = reference.device.read(a), found = cpu.device.read(b);
+      const std::vector<double> expected = reference.device.read(a), found = device.device.read(b);
       for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-5) << p.name << " " << i;
     };
     compare(p.value, q.value);  // running statistics
@@ -131,7 +138,7 @@ TEST(Graph, CpuGradientsMatchTheReference) {
 
 TEST(Graph, InferenceEqualsTheFloatEngine) {
   const nets::Network everything = network(kEverything);
-  for (const char* backend : {"reference", "cpu"}) {
+  for (const char* backend : {"reference", "cpu", "cuda_on_host"}) {
     Session run(everything, backend, 5, Mode::Infer);
     run.set_input();
     nets::FloatTensor input({5, 6, 6, 2});

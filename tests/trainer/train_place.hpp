@@ -37,6 +37,7 @@ model:
 dataset: {name: glyphs, train_size: 450, test_size: 100}
 save: {keep: 10}
 trainer:
+  device: cpu
   epochs: 4
   batch_size: 64
   optimizer: {type: adamw}

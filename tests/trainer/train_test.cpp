@@ -37,7 +37,8 @@ TEST_F(Train, SameBytesInEveryRunWithOneAndTwoThreads) {
 
 TEST_F(Train, LenetLearnsGlyphs) {
   nets::Value value = nets::load_yaml("trainer/recipes/lenet5_glyphs.yaml");
-  for (const char* more : {"dataset.train_size=4000", "dataset.test_size=500", "trainer.epochs=3", "threads=2"})
+  for (const char* more : {"dataset.train_size=4000", "dataset.test_size=500", "trainer.epochs=3", "threads=2",
+                           "trainer.device=cpu"})
     nets::merge(value, nets::parse_override(more));
   nets::merge(value, nets::parse_override("output=" + (folder_ / "lenet").string()));
   EXPECT_GT(train(value, nullptr).test.top1, 0.9);
@@ -77,6 +78,20 @@ TEST_F(Train, KilledAtAnyMomentItGoesOnFromTheLastCheckpoint) {
   expect_same_run("whole", "killed");
 }
 
+// The operators of the CUDA back end from a library, as a machine with a GPU would take them.
+TEST_F(Train, ADeviceFromAPluginTrainsAndResumesLikeTheCpu) {
+  const double on_cpu = run("cpu").test.loss;
+  setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
+  EXPECT_NEAR(run("device", {"trainer.device=cuda"}).test.loss, on_cpu, 0.02 * on_cpu);
+  fs::create_directories(folder_ / "resumed" / "checkpoints");
+  fs::copy(checkpoint_path(folder_ / "device", 2), folder_ / "resumed" / "checkpoints");
+  fs::copy(folder_ / "device/log.jsonl", folder_ / "resumed");
+  run("resumed", {"trainer.device=auto", "load=latest"});
+  unsetenv("GUARDBIT_CUDA_PLUGIN");
+  for (const char* file : {"weights.safetensors", "log.jsonl"})
+    EXPECT_EQ(bytes(std::string("device/") + file), bytes(std::string("resumed/") + file)) << file;
+}
+
 TEST_F(Train, TheWrittenNetworkIsTheOneThatWasEvaluated) {
   const TrainResult result = run("net");
   const nets::LoadedNetwork loaded = nets::load_run(folder_ / "net");
@@ -105,6 +120,8 @@ TEST_F(Train, ALossThatIsNotFiniteStopsAndLeavesTheCheckpoint) {
 TEST_F(Train, BadInputIsOneLine) {
   EXPECT_NE(error_of({"trainer.epoch=3"}).find("trainer.epoch: unknown key, did you mean epochs?"), std::string::npos);
   EXPECT_NE(error_of({"trainer.batch_size=0"}).find("trainer.batch_size: found 0, allowed 1 to 65536"),
+            std::string::npos);
+  EXPECT_NE(error_of({"trainer.device=gpu"}).find("trainer.device: found gpu, allowed auto, cpu, cuda, cuda_tf32"),
             std::string::npos);
   EXPECT_EQ(error_of({"load=latest"}), "load: latest: no checkpoint in " + (folder_ / "bad/checkpoints").string());
   EXPECT_EQ(error_of({"model.input=[27, 28, 1]"}),

@@ -30,12 +30,18 @@ Function symbol(void* library, const fs::path& file, const char* name) {
   return reinterpret_cast<Function>(found);
 }
 
+// $GUARDBIT_CUDA_PLUGIN; empty when it is not set.
+fs::path named_plugin() {
+  const char* text = std::getenv("GUARDBIT_CUDA_PLUGIN");
+  return text == nullptr ? "" : text;
+}
+
 }  // namespace
 
 std::string cuda_interface() { return GUARDBIT_CUDA_INTERFACE; }
 
 fs::path CudaPlugin::find() {
-  if (const char* named = std::getenv("GUARDBIT_CUDA_PLUGIN"); named != nullptr && *named != 0) return named;
+  if (fs::path named = named_plugin(); !named.empty()) return named;
   std::error_code error;
   const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const fs::path& file : {folder / kFile, folder.parent_path() / "lib" / kFile})
@@ -64,15 +70,16 @@ std::string CudaPlugin::refusal() const {
 }
 
 std::unique_ptr<Backend> CudaPlugin::make(CudaMath math) const {
-  if (const std::string reason = refusal(); !reason.empty()) throw Error(reason);
   return std::unique_ptr<Backend>(make_(math == CudaMath::Tf32));
 }
 
 std::string cuda_refusal() {
   // Without the driver nothing else matters, and the library with all of cuBLAS need not be read.
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver == nullptr) return "cuda: no NVIDIA driver here (libcuda.so.1 cannot be opened)";
-  dlclose(driver);
+  if (named_plugin().empty()) {
+    void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (driver == nullptr) return "cuda: no NVIDIA driver here (libcuda.so.1 cannot be opened)";
+    dlclose(driver);
+  }
   try {
     return CudaPlugin().refusal();
   } catch (const Error& error) {

@@ -6,9 +6,9 @@
 //
 //   const char* guardbit_cuda_interface()   kInterface of the headers it was compiled with; another one is refused
 //   const char* guardbit_cuda_refusal()     null when a device can be used, else why not: one line
-//   Backend* guardbit_cuda_backend(bool tf32)   owned by the caller; may throw Error
+//   Backend* guardbit_cuda_backend(bool tf32)   owned by the caller; throws Error when no device can be used
 //
-// Errors of a CUDA call cross the border as guardbit::Error. The library stays open until the program ends.
+// Failed CUDA calls cross the border as guardbit::Error. The library stays open until the program ends.
 #pragma once
 
 #include <filesystem>
@@ -25,7 +25,8 @@ namespace guardbit::trainer {
 /// Float matrix products: with all 24 bits of every number, or with 11 (faster; never the default).
 enum class CudaMath : unsigned char { Float32, Tf32 };
 
-/// Why the CUDA back end cannot be used here, in one line; empty when it can.
+/// Why the CUDA back end cannot be used here, in one line; empty when it can. Without a driver nothing is opened,
+/// unless GUARDBIT_CUDA_PLUGIN names a library.
 [[nodiscard]] std::string cuda_refusal();
 
 /// Error with the reason when it cannot be used.
