@@ -71,6 +71,18 @@ TEST_F(CudaPluginTest, ABackEndOfAnotherLibraryWorksAndOutlivesTheHandle) {
   EXPECT_EQ(download(*backend, view), (std::vector<float>{2.5F, 2.5F, 2.5F}));
 }
 
+TEST_F(CudaPluginTest, IntegerConvolutionsComeFromThePluginToo) {
+  const std::unique_ptr<cuda::CodeConvolver> device =
+      CudaPlugin{std::filesystem::path(FAKE_WORKING)}.make_convolver();
+  const std::int8_t x[] = {3, -4}, weight[] = {10, 100, 1, 2};
+  const std::int64_t initial[] = {7, 0};
+  std::int64_t out[2] = {};
+  device->forward({.geometry = {.c = 2, .k = 2}, .zero_point = 1, .x = x, .weight = weight, .initial = initial,
+                   .out = out});
+  EXPECT_EQ(out[0], 7 + 2 * 10 - 5 * 100);
+  EXPECT_EQ(out[1], 2 - 5 * 2);
+}
+
 TEST_F(CudaPluginTest, ErrorsCrossTheBorder) {
   const CudaPlugin plugin{std::filesystem::path(FAKE_WORKING)};
   EXPECT_EQ(error_of([&] { static_cast<void>(plugin.make(CudaMath::Tf32)); }),
@@ -110,6 +122,7 @@ TEST_F(CudaPluginTest, ThePluginOfThisBuildWorksOrSaysWhyNot) {
   EXPECT_EQ(reason.find("cuda: "), 0U) << reason;
   EXPECT_EQ(reason.find('\n'), std::string::npos) << reason;
   EXPECT_EQ(error_of([&] { static_cast<void>(plugin.make(CudaMath::Float32)); }), reason);
+  EXPECT_EQ(error_of([&] { static_cast<void>(plugin.make_convolver()); }), reason);
   EXPECT_EQ(choose_device("auto"), "cpu");
   std::printf("the plugin says: %s\n", reason.c_str());
 }

@@ -3,6 +3,7 @@
 #include "arith/error.hpp"
 #include "trainer/cuda/device_backend.hpp"
 #include "trainer/cuda/host_queue.hpp"
+#include "trainer/cuda/integer_convolution.hpp"
 
 extern "C" {
 
@@ -15,6 +16,11 @@ guardbit::trainer::Backend* guardbit_cuda_backend(bool tf32) {
   using namespace guardbit::trainer::cuda;
   if (tf32) throw guardbit::Error("cuda: a loop on the host has no short products");
   return new DeviceBackend<HostQueue>(HostQueue());
+}
+
+guardbit::trainer::cuda::CodeConvolver* guardbit_cuda_convolver() {
+  using namespace guardbit::trainer::cuda;
+  return new QueueConvolver<HostQueue>(HostQueue());
 }
 #endif
 

@@ -62,6 +62,7 @@ CudaPlugin::CudaPlugin(const fs::path& file) {
                 cuda_interface());
   refusal_ = symbol<Text>(library, file, "guardbit_cuda_refusal");
   make_ = symbol<Make>(library, file, "guardbit_cuda_backend");
+  make_convolver_ = symbol<MakeConvolver>(library, file, "guardbit_cuda_convolver");
 }
 
 std::string CudaPlugin::refusal() const {
@@ -71,6 +72,10 @@ std::string CudaPlugin::refusal() const {
 
 std::unique_ptr<Backend> CudaPlugin::make(CudaMath math) const {
   return std::unique_ptr<Backend>(make_(math == CudaMath::Tf32));
+}
+
+std::unique_ptr<cuda::CodeConvolver> CudaPlugin::make_convolver() const {
+  return std::unique_ptr<cuda::CodeConvolver>(make_convolver_());
 }
 
 std::string cuda_refusal() {
@@ -90,6 +95,11 @@ std::string cuda_refusal() {
 std::unique_ptr<Backend> make_cuda_backend(CudaMath math) {
   if (const std::string reason = cuda_refusal(); !reason.empty()) throw Error(reason);
   return CudaPlugin().make(math);
+}
+
+std::unique_ptr<cuda::CodeConvolver> make_cuda_convolver() {
+  if (const std::string reason = cuda_refusal(); !reason.empty()) throw Error(reason);
+  return CudaPlugin().make_convolver();
 }
 
 }  // namespace guardbit::trainer

@@ -1,6 +1,7 @@
 // What libguardbit_cuda.so exports (plugin.hpp).
 #include "trainer/cuda/cuda_queue.cuh"
 #include "trainer/cuda/device_backend.hpp"
+#include "trainer/cuda/integer_convolution.hpp"
 
 #define GUARDBIT_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -11,8 +12,22 @@ GUARDBIT_EXPORT const char* guardbit_cuda_refusal() {
   return reason.empty() ? nullptr : reason.c_str();
 }
 
+namespace {
+
+void require_device() {
+  if (const char* reason = guardbit_cuda_refusal()) throw guardbit::Error(reason);
+}
+
+}  // namespace
+
 GUARDBIT_EXPORT guardbit::trainer::Backend* guardbit_cuda_backend(bool tf32) {
   using namespace guardbit::trainer::cuda;
-  if (const std::string reason = device_refusal(); !reason.empty()) throw guardbit::Error(reason);
+  require_device();
   return new DeviceBackend<CudaQueue>(CudaQueue(tf32));
+}
+
+GUARDBIT_EXPORT guardbit::trainer::cuda::CodeConvolver* guardbit_cuda_convolver() {
+  using namespace guardbit::trainer::cuda;
+  require_device();
+  return new QueueConvolver<CudaQueue>(CudaQueue(false));
 }

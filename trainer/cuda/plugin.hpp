@@ -6,7 +6,8 @@
 //
 //   const char* guardbit_cuda_interface()   kInterface of the headers it was compiled with; another one is refused
 //   const char* guardbit_cuda_refusal()     null when a device can be used, else why not: one line
-//   Backend* guardbit_cuda_backend(bool tf32)   owned by the caller; throws Error when no device can be used
+//   Backend* guardbit_cuda_backend(bool tf32)     owned by the caller; throws Error when no device can be used
+//   cuda::CodeConvolver* guardbit_cuda_convolver()   likewise
 //
 // Failed CUDA calls cross the border as guardbit::Error. The library stays open until the program ends.
 #pragma once
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "trainer/backend.hpp"
+#include "trainer/cuda/integer_conv.hpp"
 
 namespace guardbit::trainer {
 
@@ -31,6 +33,8 @@ enum class CudaMath : unsigned char { Float32, Tf32 };
 
 /// Error with the reason when it cannot be used.
 [[nodiscard]] std::unique_ptr<Backend> make_cuda_backend(CudaMath math = CudaMath::Float32);
+/// Exact integer convolutions on the device; the same errors.
+[[nodiscard]] std::unique_ptr<cuda::CodeConvolver> make_cuda_convolver();
 
 /// An opened library. For tests of the border; others use the functions above.
 class CudaPlugin {
@@ -41,14 +45,17 @@ class CudaPlugin {
   CudaPlugin() : CudaPlugin(find()) {}
   [[nodiscard]] std::string refusal() const;  // of the library; empty when a device can be used
   [[nodiscard]] std::unique_ptr<Backend> make(CudaMath math) const;
+  [[nodiscard]] std::unique_ptr<cuda::CodeConvolver> make_convolver() const;
 
  private:
   [[nodiscard]] static std::filesystem::path find();
 
   using Text = const char* (*)();
   using Make = Backend* (*)(bool tf32);
+  using MakeConvolver = cuda::CodeConvolver* (*)();
   Text refusal_ = nullptr;
   Make make_ = nullptr;
+  MakeConvolver make_convolver_ = nullptr;
 };
 
 }  // namespace guardbit::trainer
