@@ -52,7 +52,7 @@ int run(const Invocation& invocation) {
 
 Command train_command() {
   return {.name = "train",
-          .summary = "Train a network (CPU) into a run folder: weights, configuration, checkpoints, log",
+          .summary = "Train a network (CPU or GPU) into a run folder: weights, configuration, checkpoints, log",
           .operands = "RECIPE.yaml|NETWORK.yaml|RUN_FOLDER... -o DIR [key=value...]",
           .leading_operands = 0,
           .keys = {"model", "weights", "dataset", "trainer", "output", "load", "save", "seed", "threads", "json"},

@@ -344,7 +344,8 @@ TEST_P(BackendSuite, LoadingShiftsMirrorsRotatesAndCuts) {
   EXPECT_EQ(device_.read_int(y), (std::vector<std::int32_t>{9, 9, 9, 9, 9, 4}));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BackendSuite, testing::Values("reference", "cpu", "cuda_on_host", "cuda_scattered", "cuda"),
+INSTANTIATE_TEST_SUITE_P(All, BackendSuite,
+                         testing::Values("reference", "cpu", "cuda_on_host", "cuda_scattered", "cuda"),
                          [](const auto& name) { return std::string(name.param); });
 
 }  // namespace

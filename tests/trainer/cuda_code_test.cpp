@@ -30,7 +30,8 @@ TEST(CudaDivider, DividesEveryNumberBelowTwoToThe31) {
     std::vector<Count> numbers{0, 1, d - 1, d, d + 1, INT32_MAX - 1, INT32_MAX};
     const Count last = INT32_MAX / d;  // both sides of a multiple, where a wrong quotient shows first
     for (Count k = 0; k < 40; ++k) {
-      const Count multiple = d * (k < 20 ? last - k : static_cast<Count>(random.below(static_cast<std::uint64_t>(last) + 1)));
+      const auto any = static_cast<Count>(random.below(static_cast<std::uint64_t>(last) + 1));
+      const Count multiple = d * (k < 20 ? last - k : any);
       for (const Count n : {multiple - 1, multiple, multiple + 1}) numbers.push_back(n);
     }
     for (const Count n : numbers) {

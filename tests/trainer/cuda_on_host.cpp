@@ -8,7 +8,8 @@ std::unique_ptr<Backend> make_cuda_on_host(bool scattered) {
   using cuda::HostQueue;
   constexpr cuda::Count kSmall = 8192;
   if (scattered)
-    return std::make_unique<cuda::DeviceBackend<HostQueue>>(HostQueue(HostQueue::Order::Scattered), kSmall);
+    return std::make_unique<cuda::DeviceBackend<HostQueue>>(
+        HostQueue(HostQueue::Order::Scattered, HostQueue::Addresses::Guarded), kSmall);
   return std::make_unique<cuda::DeviceBackend<HostQueue>>(HostQueue());
 }
 

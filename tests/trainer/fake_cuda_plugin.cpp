@@ -15,12 +15,12 @@ const char* guardbit_cuda_refusal() { return nullptr; }
 guardbit::trainer::Backend* guardbit_cuda_backend(bool tf32) {
   using namespace guardbit::trainer::cuda;
   if (tf32) throw guardbit::Error("cuda: a loop on the host has no short products");
-  return new DeviceBackend<HostQueue>(HostQueue());
+  return new DeviceBackend<HostQueue>(HostQueue(HostQueue::Order::Ascending, HostQueue::Addresses::Guarded));
 }
 
 guardbit::trainer::cuda::CodeConvolver* guardbit_cuda_convolver() {
   using namespace guardbit::trainer::cuda;
-  return new QueueConvolver<HostQueue>(HostQueue());
+  return new QueueConvolver<HostQueue>(HostQueue(HostQueue::Order::Ascending, HostQueue::Addresses::Guarded));
 }
 #endif
 

@@ -117,7 +117,7 @@ class FloatGraph : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override { GUARDBIT_SKIP_WITHOUT(GetParam()); }
 };
-INSTANTIATE_TEST_SUITE_P(All, FloatGraph, testing::Values("cpu", "cuda_on_host", "cuda"),
+INSTANTIATE_TEST_SUITE_P(All, FloatGraph, testing::Values("cpu", "cuda_on_host", "cuda_scattered", "cuda"),
                          [](const auto& name) { return std::string(name.param); });
 
 TEST_P(FloatGraph, GradientsMatchTheReference) {
@@ -138,7 +138,7 @@ TEST_P(FloatGraph, GradientsMatchTheReference) {
 
 TEST(Graph, InferenceEqualsTheFloatEngine) {
   const nets::Network everything = network(kEverything);
-  for (const char* backend : {"reference", "cpu", "cuda_on_host"}) {
+  for (const char* backend : {"reference", "cpu", "cuda_scattered"}) {
     Session run(everything, backend, 5, Mode::Infer);
     run.set_input();
     nets::FloatTensor input({5, 6, 6, 2});

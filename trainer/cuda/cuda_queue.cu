@@ -1,6 +1,7 @@
 #include "trainer/cuda/cuda_queue.cuh"
 
 #include <cstring>
+#include <utility>
 
 #include "arith/error.hpp"
 

@@ -5,20 +5,28 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <utility>
 
+#include "trainer/cuda/guarded_arena.hpp"
 #include "trainer/cuda/queue.hpp"
 
 namespace guardbit::trainer::cuda {
 
 class HostQueue {
  public:
-  enum class Order : unsigned char { Ascending, Scattered };
   /// The order in which the bodies of a launch run. No result may depend on it.
-  explicit HostQueue(Order order = Order::Ascending) : order_(order) {}
+  enum class Order : unsigned char { Ascending, Scattered };
+  /// Exact: every allocation is exactly as large as asked for, so that a memory checker sees one element too many.
+  /// Guarded: no address can be used outside the calls of the queue (guarded_arena.hpp).
+  enum class Addresses : unsigned char { Exact, Guarded };
+  explicit HostQueue(Order order = Order::Ascending, Addresses addresses = Addresses::Exact)
+      : order_(order), arena_(addresses == Addresses::Guarded ? std::make_shared<GuardedArena>() : nullptr) {}
   [[nodiscard]] std::string name() const { return "cuda_on_host"; }
 
   template <class Body>
   void each(Count n, const Body& body) {
+    if (n <= 0) return;
+    const GuardedArena::Open open(arena_.get());
     if (order_ == Order::Ascending) {
       for (Count i = 0; i < n; ++i) body(i);
       return;
@@ -29,6 +37,7 @@ class HostQueue {
   }
 
   void multiply(const Gemm& g) {
+    const GuardedArena::Open open(arena_.get());
     for (int column = 0; column < g.n; ++column) {
       for (int row = 0; row < g.m; ++row) {
         double sum = 0;
@@ -43,12 +52,17 @@ class HostQueue {
     }
   }
 
-  void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
-  void stage(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) {
+    const GuardedArena::Open open(arena_.get());
+    std::memcpy(to, from, bytes);
+  }
+  void stage(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
 
-  /// Exactly `bytes`, so that a memory checker sees one too many.
-  [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) { return std::make_unique<Block>(bytes); }
+  [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) {
+    if (arena_) return std::make_unique<GuardedBlock>(arena_, bytes);
+    return std::make_unique<Block>(bytes);
+  }
 
  private:
   class Block final : public Memory {
@@ -63,7 +77,19 @@ class HostQueue {
     void* data_;
   };
 
+  class GuardedBlock final : public Memory {
+   public:
+    GuardedBlock(std::shared_ptr<GuardedArena> arena, std::size_t bytes)
+        : arena_(std::move(arena)), data_(arena_->take(bytes)) {}
+    [[nodiscard]] void* address() const override { return data_; }
+
+   private:
+    std::shared_ptr<GuardedArena> arena_;
+    void* data_;
+  };
+
   Order order_;
+  std::shared_ptr<GuardedArena> arena_;
 };
 
 }  // namespace guardbit::trainer::cuda

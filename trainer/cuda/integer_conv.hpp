@@ -2,8 +2,8 @@
 //
 //   out[n, p, q, k] = initial[k] + sum over r, s, c of (x - zero_point) weight
 //
-// with nothing rounded, clamped or wrapped: products of 8-bit codes are added four at a time into 32 bits within one tap
-// and in 64 bits across taps, those of 16-bit codes in 64 bits. What lies outside the image has the zero point's code.
+// with nothing rounded, clamped or wrapped: products of 8-bit codes are added in 32 bits within one tap and in 64 bits
+// across taps, those of 16-bit codes in 64 bits. What lies outside the image has the zero point's code.
 // Any order of these sums gives the same integer, so the result is that of arith/conv.hpp wherever its accumulator does
 // not overflow.
 #pragma once
