@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arith/error.hpp"
 #include "tests/trainer/device.hpp"
 #include "trainer/cuda/bodies_sums.hpp"
 #include "trainer/cuda/bodies_update.hpp"
@@ -200,6 +201,19 @@ TEST_P(CudaBytes, ATableIsMadeAnewForOtherStatistics) {
   EXPECT_EQ(device.read(x), (std::vector<double>{10, 20}));
   device->load_batch(images, labels, {&same, 1}, {.scale = 1, .mean = {4, 0}, .std = {2, 4}}, x, y);
   EXPECT_EQ(device.read(x), (std::vector<double>{3, 5}));
+}
+
+// Bodies number their elements below 2^31; nothing is launched beyond.
+TEST_P(CudaBytes, TooManyElementsAreAnErrorBeforeAnythingIsLaunched) {
+  Device device(GetParam());
+  const TensorView huge{nullptr, Element::Real, 40000, {256, 256, 1}};
+  try {
+    device->max_pool_forward({}, huge, huge, huge);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "cuda: found an operator with 2621440000 elements, allowed at most 2147483647; lower "
+                               "trainer.batch_size");
+  }
 }
 
 TEST_P(CudaBytes, DropoutUpdatesAndMovesAreThoseOfTheCpu) {
