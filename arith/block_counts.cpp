@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace guardbit::arith::detail {
 namespace {
@@ -62,7 +63,11 @@ bool BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, co
     open |= lost_none & ~none;
   }
   if (open != 0) return false;
-  std::copy_n(sums, block.cols, out);
+  if (block.cols == kNr) {
+    std::memcpy(out, sums, kNr * sizeof *out);  // of a size that is known
+  } else {
+    std::copy_n(sums, block.cols, out);
+  }
   add(changed, kNr + quiet, kNr + quiet);
   first_of_row(block, row, overflows, kNr + quiet);
   return true;

@@ -10,6 +10,7 @@ namespace guardbit::arith::detail {
 namespace {
 
 constexpr std::int64_t kNear = 8;                 // a part of a format's range that is near its bound
+constexpr std::int64_t kFar = 16;                 // times a format's range
 constexpr std::int64_t kMostSum = (1 << 30) - 2;  // of watched sums: 31 bits, moved by kMostMove + 1, too
 constexpr std::size_t kKeptNorms = 1 << 14;       // of segments, for all blocks together
 
@@ -32,6 +33,11 @@ std::uint32_t ColumnProof::above_norm(const ColumnBlock& block, std::uint32_t op
     }
   }
   return risky;
+}
+
+bool ColumnProof::may_go_far(const ColumnBlock& block, const Limits& limits) const {
+  const auto [up, down] = moves(static_cast<std::size_t>(block.first_col), p_.x_low, p_.x_high);
+  return (up + down) / kFar > limits.high - limits.low;
 }
 
 std::uint32_t ColumnProof::not_bounded_loosely(const ColumnBlock& block, std::uint32_t open, LeftRows& left,

@@ -128,7 +128,8 @@ class BlockWorker {
     const auto count = static_cast<std::int32_t>(left_.count());
     if (!p_.use_guard || !p_.watchable || pause_ > 0) return unguarded(block, count);
     const Limits limits{p_.low, p_.high};
-    std::uint32_t risky = proof_.not_bounded_loosely(block, open, left_, limits);
+    std::uint32_t risky = open;
+    if (!proof_.may_go_far(block, limits)) risky = proof_.not_bounded_loosely(block, open, left_, limits);
     if (risky != 0 && fails_at_a_glance(block, open, limits)) {
       pause_ = kPause;
       return unguarded(block, count);

@@ -22,4 +22,20 @@ struct LineAllocator {
 template <typename T>
 using LineVector = std::vector<T, LineAllocator<T>>;
 
+// The same, of numbers that are not set to 0 first.
+template <typename T>
+struct UnsetLineAllocator : LineAllocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = UnsetLineAllocator<U>;
+  };
+  template <typename U>
+  void construct(U* at) const {
+    ::new (static_cast<void*>(at)) U;
+  }
+};
+
+template <typename T>
+using UnsetLineVector = std::vector<T, UnsetLineAllocator<T>>;
+
 }  // namespace guardbit::arith::detail

@@ -14,6 +14,8 @@ class ColumnProof {
  public:
   explicit ColumnProof(const GemmPlan& plan) : p_(plan), w_(plan.weights), hopeless_(plan.columns.size()) {}
 
+  // Whether all codes could take the block's first column so far beyond the limits that a glance at sums comes first.
+  [[nodiscard]] bool may_go_far(const ColumnBlock& block, const Limits& limits) const;
   // The columns of `open` that a loose bound on the rows' norms does not prove, while that pays.
   [[nodiscard]] std::uint32_t not_bounded_loosely(const ColumnBlock& block, std::uint32_t open, LeftRows& left,
                                                   const Limits& limits);

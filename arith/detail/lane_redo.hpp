@@ -52,7 +52,7 @@ class LaneRedo {
   LineVector<std::int16_t> right_;                 // of one chunk: [k][kNr], or [pair][kNr][2]
   const ColumnBlock* right_block_ = nullptr;       // whose weights these are; null: others
   std::int64_t right_chunk_ = 0;
-  LineVector<std::uint32_t> left_words_;           // [most rows][chunks][words], made when needed
+  UnsetLineVector<std::uint32_t> left_words_;      // [most rows][chunks][words], made when needed
   std::vector<char> have_left_;                    // [most rows][chunks]
   LineVector<std::uint32_t> column_words_;         // [columns][chunks][words]
   std::vector<std::uint8_t> column_bytes_;         // one column's weights + 128
