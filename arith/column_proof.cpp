@@ -126,7 +126,9 @@ WatchBlock ColumnProof::watch(const ColumnBlock& block, std::uint32_t risky, Lef
   const double move = double{left.norm()} * double{norm} / 2;
   const double room = static_cast<double>(std::max<std::int64_t>(limits.high - limits.low, 1)) / (p_.range ? 8 : 4);
   const auto wanted = static_cast<std::int64_t>(std::min(move / room * static_cast<double>(finer_), 1e6)) + 1;
-  chunks_each_ = std::max<std::int64_t>(1, w_.chunks() / wanted);
+  // The longest segments of which there are so many: each end costs.
+  chunks_each_ = wanted == 1 ? std::max<std::int64_t>(1, w_.chunks())
+                             : std::max<std::int64_t>(1, (w_.chunks() - 1) / (wanted - 1));
   const Segments& s = segments(block, chunks_each_);
   return {.segments = static_cast<int>(s.count),
           .segment_quads = chunks_each_ * w_.chunk / 4,
