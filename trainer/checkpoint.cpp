@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "arith/error.hpp"
 #include "nets/io/safetensors.hpp"
+#include "nets/io/sha256.hpp"
 
 namespace guardbit::trainer {
 
@@ -14,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kPrefix = "checkpoint-", kSuffix = ".safetensors";
+const std::string kPrefix = "checkpoint-", kSuffix = ".safetensors", kFormat = "2";
 
 // visit(name in the file, parameter, tensor) for every tensor of a checkpoint.
 void for_each_tensor(const Parameters& parameters,
@@ -50,6 +52,27 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& output) {
   return epochs;
 }
 
+// Of the configuration and of every tensor's name and bytes, by name.
+std::string digest(const nets::TensorFile& file, const std::string& config) {
+  std::map<std::string, std::string> lines;
+  for (const auto& [name, array] : file.tensors) lines[name] = nets::sha256_hex(nets::ByteView(array.bytes));
+  std::string text = config;
+  for (const auto& [name, hash] : lines) text += "\n" + name + " " + hash;
+  return nets::sha256_hex(text);
+}
+
+void check_metadata(const nets::TensorFile& file, const std::string& where) {
+  const auto get = [&](const char* key) {
+    const auto found = file.metadata.find(key);
+    return found == file.metadata.end() ? std::string() : found->second;
+  };
+  if (get("format") != kFormat)
+    throw Error(where + ": format: found " + (get("format").empty() ? "none" : get("format")) + ", allowed " + kFormat +
+                ", a checkpoint of this version");
+  if (get("digest") != digest(file, get("config")))
+    throw Error(where + ": the contents do not have the digest that was written with them: the file is damaged");
+}
+
 }  // namespace
 
 fs::path checkpoint_path(const fs::path& output, std::int64_t epoch) {
@@ -68,13 +91,14 @@ void save_checkpoint(const fs::path& file, Backend& backend, const Parameters& p
   });
   tensors.tensors.emplace_back("progress", nets::Array::from<std::int64_t>(
       {2}, std::vector<std::int64_t>{progress.epoch, static_cast<std::int64_t>(progress.step)}));
-  tensors.metadata = {{"config", config}, {"format", "1"}};
+  tensors.metadata = {{"config", config}, {"digest", digest(tensors, config)}, {"format", kFormat}};
   nets::write_safetensors(file, tensors);
 }
 
 Progress load_checkpoint(const fs::path& file, Backend& backend, Parameters& parameters) {
   const std::string where = file.string();
   const nets::TensorFile tensors = nets::read_safetensors(file);
+  check_metadata(tensors, where);
   const auto find = [&](const std::string& name, const std::vector<std::int64_t>& shape) -> const nets::Array& {
     const nets::Array* array = nets::find_array(tensors.tensors, name);
     if (array == nullptr) throw Error(where + ": tensor " + name + " is missing: of another network or optimizer");

@@ -2,7 +2,8 @@
 // atomically.
 //
 //   tensors   value.NAME, average.NAME, state0.NAME, state1.NAME; "progress" int64 [2]: epochs and steps done
-//   metadata  config: the merged configuration without output, load, save and threads; format: 1
+//   metadata  config: the merged configuration without output, load, save and threads; format: 2; digest: SHA-256 over
+//             config and every tensor, so that a single wrong bit is found
 //
 // Random numbers are functions of (seed, epoch, step), so epoch and step are the whole state of the generators.
 // DIR/checkpoints/checkpoint-N.safetensors is the state after N epochs; `latest` is the largest N.
