@@ -38,6 +38,8 @@ Json parse_json(const std::string& text, const std::string& where) {
     }
     return true;
   };
+  // The library takes this byte for the end of the text, whatever follows.
+  if (text.find('\0') != std::string::npos) throw Error(where + ": header: found a byte 0");
   try {
     return Json::parse(text, check);
   } catch (const Json::exception&) {
