@@ -3,9 +3,8 @@
 #include "nets/engines/fast_ops.hpp"
 
 namespace guardbit::nets {
-namespace {
 
-void run_layer(const fast::Context& context, LayerResult& result) {
+void fast::run_layer(const Context& context, LayerResult& result) {
   switch (context.layer.op) {
     case IntegerOp::Input:
       return;
@@ -32,6 +31,8 @@ void run_layer(const fast::Context& context, LayerResult& result) {
   }
 }
 
+namespace {
+
 class FastEngine final : public Engine {
  public:
   std::string name() const override { return "fast"; }
@@ -46,7 +47,7 @@ class FastEngine final : public Engine {
       if (layer.op == IntegerOp::Input) {
         result.codes = input;
       } else if (input.shape[0] > 0) {
-        run_layer({network, layer, run, accumulations[i], options}, result);
+        fast::run_layer({network, layer, run, accumulations[i], options}, result);
       }
       run.layers.push_back(std::move(result));
     }

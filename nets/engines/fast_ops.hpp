@@ -21,6 +21,10 @@ struct Context {
   }
 };
 
+// The operator of context.layer. result.codes has the right shape (nets/engines/evidence.hpp); those of the input layer
+// are given, so there is nothing to do.
+void run_layer(const Context& context, LayerResult& result);
+
 void convolution(const Context& context, LayerResult& result);       // and fully connected; chooses the kernel
 void tile_convolution(const Context& context, const ConvShape& shape, LayerResult& result);  // of any operands
 void max_pool(const Context& context, LayerResult& result);

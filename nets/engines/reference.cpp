@@ -3,9 +3,8 @@
 #include "nets/engines/reference_ops.hpp"
 
 namespace guardbit::nets {
-namespace {
 
-void run_layer(const reference::Context& context, LayerResult& result) {
+void reference::run_layer(const Context& context, LayerResult& result) {
   switch (context.layer.op) {
     case IntegerOp::Input:
       return;
@@ -32,6 +31,8 @@ void run_layer(const reference::Context& context, LayerResult& result) {
   }
 }
 
+namespace {
+
 class ReferenceEngine final : public Engine {
  public:
   std::string name() const override { return "reference"; }
@@ -44,7 +45,7 @@ class ReferenceEngine final : public Engine {
       const IntegerLayer& layer = network.layers[i];
       LayerResult result = empty_result(layer, input.shape[0]);
       if (layer.op == IntegerOp::Input) result.codes = input;
-      run_layer({network, layer, run, accumulations[i], options}, result);
+      reference::run_layer({network, layer, run, accumulations[i], options}, result);
       run.layers.push_back(std::move(result));
     }
     return run;

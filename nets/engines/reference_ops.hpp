@@ -29,6 +29,10 @@ struct Context {
   }
 };
 
+// The operator of context.layer. result.codes has the right shape (nets/engines/evidence.hpp); those of the input layer
+// are given, so there is nothing to do.
+void run_layer(const Context& context, LayerResult& result);
+
 // Each fills result.codes (already of the right shape) and the evidence.
 void convolution(const Context& context, LayerResult& result);  // and fully connected
 void max_pool(const Context& context, LayerResult& result);

@@ -29,4 +29,18 @@ double symmetric_scale(double max_abs, int bits) {
   return max_abs > 0 ? max_abs / (std::ldexp(1.0, bits - 1) - 1) : 1.0;
 }
 
+WeightFormat symmetric_weights(const FloatTensor& weight, int bits, bool per_channel) {
+  WeightFormat result;
+  result.format = arith::integer_format(bits, true, arith::Overflow::SAT_SYM);
+  const std::size_t parts = per_channel ? static_cast<std::size_t>(weight.shape.at(0)) : 1;
+  const std::size_t size = weight.data.size() / parts;
+  for (std::size_t k = 0; k < parts; ++k) {
+    double largest = 0;
+    for (std::size_t i = k * size; i < (k + 1) * size; ++i)
+      largest = std::max<double>(largest, std::abs(weight.data[i]));
+    result.scales.push_back(symmetric_scale(largest, bits));
+  }
+  return result;
+}
+
 }  // namespace guardbit::nets

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "nets/quantize/integer_network.hpp"
+#include "nets/quantize/weight_format.hpp"
 
 namespace guardbit::nets {
 
@@ -21,5 +22,7 @@ namespace guardbit::nets {
 
 // Symmetric scale of a weight channel: max|w| / (2^(bits - 1) - 1); 1 for a channel of zeros.
 [[nodiscard]] double symmetric_scale(double max_abs, int bits);
+// Symmetric codes for weights [K, ...]: that scale of every channel, or of the whole tensor; ties away from zero.
+[[nodiscard]] WeightFormat symmetric_weights(const FloatTensor& weight, int bits, bool per_channel);
 
 }  // namespace guardbit::nets

@@ -29,6 +29,17 @@ arith::Format fixed_format(int width, int point) {
           .n_bits = 0};
 }
 
+TensorFormat fixed_tensor(int width, int point) {
+  return {.format = fixed_format(width, point), .scale = std::ldexp(1.0, point - width), .zero_point = 0};
+}
+
+WeightFormat fixed_weights(int width, int point) {
+  return {.format = fixed_format(width, point),
+          .mapping = WeightMapping::Uniform,
+          .rounding = arith::Rounding::RND_CONV,
+          .scales = {std::ldexp(1.0, point - width)}};
+}
+
 std::int64_t fixed_code(double value, int width, int point) {
   const double high = std::ldexp(1.0, width - 1) - 1;
   return static_cast<std::int64_t>(std::clamp(std::nearbyint(scaled(value, width, point)), -high - 1, high));

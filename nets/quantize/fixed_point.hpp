@@ -10,11 +10,17 @@
 #include <vector>
 
 #include "arith/format.hpp"
+#include "nets/quantize/integer_network.hpp"
+#include "nets/quantize/weight_format.hpp"
 
 namespace guardbit::nets {
 
 // fixed<width, point, RND_CONV, SAT>
 [[nodiscard]] arith::Format fixed_format(int width, int point);
+
+// Tensors and weights with that format and its scale, 2^(point - width).
+[[nodiscard]] TensorFormat fixed_tensor(int width, int point);
+[[nodiscard]] WeightFormat fixed_weights(int width, int point);
 
 // Rounded and saturated.
 [[nodiscard]] std::int64_t fixed_code(double value, int width, int point);

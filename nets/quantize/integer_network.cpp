@@ -83,7 +83,7 @@ std::int64_t macs(const IntegerNetwork& network, const IntegerLayer& layer) {
   return gemm.rows * gemm.depth * gemm.cols * gemm.groups;
 }
 
-IntTensor quantize_input(const IntegerNetwork& network, const std::uint8_t* pixels, std::int64_t images) {
+std::vector<std::int32_t> input_code_table(const IntegerNetwork& network) {
   const IntegerLayer& input = network.layer(0);
   const Preprocess& pre = network.preprocess;
   const auto channels = static_cast<std::size_t>(input.shape.c);
@@ -93,7 +93,7 @@ IntTensor quantize_input(const IntegerNetwork& network, const std::uint8_t* pixe
   const auto low = static_cast<double>(input.output.format.min_code());
   const auto high = static_cast<double>(input.output.format.max_code());
 
-  std::vector<std::int32_t> table(channels * 256);  // one code per channel and pixel value
+  std::vector<std::int32_t> table(channels * 256);
   for (std::size_t c = 0; c < channels; ++c) {
     for (int pixel = 0; pixel < 256; ++pixel) {
       const double real = (pixel * pre.scale - at(pre.mean, c)) / at(pre.std, c);
@@ -101,6 +101,13 @@ IntTensor quantize_input(const IntegerNetwork& network, const std::uint8_t* pixe
       table[c * 256 + static_cast<std::size_t>(pixel)] = static_cast<std::int32_t>(std::clamp(code, low, high));
     }
   }
+  return table;
+}
+
+IntTensor quantize_input(const IntegerNetwork& network, const std::uint8_t* pixels, std::int64_t images) {
+  const IntegerLayer& input = network.layer(0);
+  const auto channels = static_cast<std::size_t>(input.shape.c);
+  const std::vector<std::int32_t> table = input_code_table(network);
   IntTensor codes({images, input.shape.h, input.shape.w, input.shape.c});
   for (std::size_t i = 0; i < codes.data.size(); ++i) codes.data[i] = table[i % channels * 256 + pixels[i]];
   return codes;

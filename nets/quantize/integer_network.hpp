@@ -103,6 +103,9 @@ struct GemmShape {
 // Structural and numeric checks (indices, shapes, codes within formats, stage lists); Error names the layer.
 void check(const IntegerNetwork& network);
 
+// Code of every channel and pixel value, [C, 256]: what quantize_input looks up.
+[[nodiscard]] std::vector<std::int32_t> input_code_table(const IntegerNetwork& network);
+
 // Real input pixels [N, H, W, C] (bytes) -> input codes of the network: round half to even of
 // ((pixel * scale - mean) / std) / S + Z in double, saturated to the input format.
 [[nodiscard]] IntTensor quantize_input(const IntegerNetwork& network, const std::uint8_t* pixels, std::int64_t images);

@@ -4,23 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "arith/error.hpp"
 #include "nets/graph/fold_batch_norm.hpp"
 #include "nets/graph/strip_inference.hpp"
-#include "nets/quantize/scheme.hpp"
-#include "nets/quantize/softmax_table.hpp"
+#include "nets/quantize/fill_layer.hpp"
 
 namespace guardbit::nets {
 namespace {
 
-using arith::Activation;
-
+// Makes the structure of the integer network layer by layer, and lets the scheme fill each.
 class Converter {
  public:
-  Converter(const Network& network, const std::vector<TensorStatistics>& statistics, const Scheme& scheme)
-      : network_(network), statistics_(statistics), scheme_(scheme), layer_of_(network.nodes.size(), -1) {
+  Converter(const Network& network, const Scheme& scheme)
+      : network_(network), scheme_(scheme), layer_of_(network.nodes.size(), -1) {
     readers_.resize(network.nodes.size());
     for (std::size_t i = 0; i < network.nodes.size(); ++i) {
       for (const int input : network.nodes[i].inputs)
@@ -42,18 +39,6 @@ class Converter {
 
  private:
   int& layer_of(int node) { return layer_of_[static_cast<std::size_t>(node)]; }
-  const TensorFormat& format_of(int node) { return result_.layer(layer_of(node)).output; }
-
-  TensorFormat own_format(int node) const {
-    const bool whole = node == 0 || node == network_.output || feeds_softmax(node);
-    return scheme_.tensor(statistics_.at(static_cast<std::size_t>(node)), whole);
-  }
-
-  // What enters a softmax are logits, whether the network ends with them or with the softmax.
-  bool feeds_softmax(int node) const {
-    const auto& readers = readers_[static_cast<std::size_t>(node)];
-    return std::any_of(readers.begin(), readers.end(), [&](int i) { return network_.node(i).op == Op::Softmax; });
-  }
 
   // The activation that `node`'s layer can take over: its only reader, if that is relu or relu6.
   int fused_activation(int node) const {
@@ -62,17 +47,12 @@ class Converter {
     const Op op = network_.node(readers[0]).op;
     return op == Op::Relu || op == Op::Relu6 ? readers[0] : node;
   }
-  Activation activation_of(int node) const {
-    const Op op = network_.node(node).op;
-    return op == Op::Relu ? Activation::Relu : op == Op::Relu6 ? Activation::Relu6 : Activation::None;
-  }
 
   IntegerLayer start(int node, IntegerOp op) {
     IntegerLayer layer;
     layer.name = network_.node(node).name;
     layer.op = op;
     layer.shape = network_.node(node).shape;
-    layer.float_node = node;
     for (const int input : network_.node(node).inputs) layer.inputs.push_back(layer_of(input));
     return layer;
   }
@@ -80,87 +60,26 @@ class Converter {
     layer.float_node = last;
     layer_of(node) = layer_of(last) = static_cast<int>(result_.layers.size());
     result_.layers.push_back(std::move(layer));
+    fill_layer(result_, layer_of(node), network_, scheme_);
   }
 
   void weighted(int node) {
     const Node& n = network_.node(node);
-    IntegerLayer layer = start(node, n.op == Op::Conv2d ? IntegerOp::Conv2d : IntegerOp::FullyConnected);
-    const auto& attributes = std::get<ConvAttributes>(n.attributes);
+    IntegerLayer layer = start(node, n.op == Op::FullyConnected ? IntegerOp::FullyConnected : IntegerOp::Conv2d);
     if (n.op == Op::Conv2d) {
+      const auto& attributes = std::get<ConvAttributes>(n.attributes);
       layer.window = attributes.window;
       layer.groups = attributes.groups;
+    } else if (n.op == Op::BatchNorm) {
+      layer.groups = layer.shape.c;
     }
-    const int last = fused_activation(node);
-    layer.output = own_format(last);
-    const FloatTensor* bias = attributes.bias ? &network_.parameter(n.name + ".bias") : nullptr;
-    scheme_.weights(layer, format_of(n.inputs[0]), network_.parameter(n.name + ".weight"), bias, activation_of(last));
-    finish(std::move(layer), node, last);
-  }
-
-  // gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
-  void batch_norm(int node) {
-    const Node& n = network_.node(node);
-    IntegerLayer layer = start(node, IntegerOp::Conv2d);
-    layer.groups = layer.shape.c;
-    const double epsilon = std::get<BatchNormAttributes>(n.attributes).epsilon;
-    FloatTensor weight({layer.shape.c, 1, 1, 1});
-    FloatTensor bias({layer.shape.c});
-    for (std::size_t c = 0; c < bias.data.size(); ++c) {
-      const auto parameter = [&](const char* what) -> double { return network_.parameter(n.name + what).data[c]; };
-      const double factor = parameter(".gamma") / std::sqrt(parameter(".variance") + epsilon);
-      weight.data[c] = static_cast<float>(factor);
-      bias.data[c] = static_cast<float>(parameter(".beta") - parameter(".mean") * factor);
-    }
-    const int last = fused_activation(node);
-    layer.output = own_format(last);
-    scheme_.weights(layer, format_of(n.inputs[0]), weight, &bias, activation_of(last));
-    finish(std::move(layer), node, last);
-  }
-
-  void add(int node) {
-    IntegerLayer layer = start(node, IntegerOp::Add);
-    const int last = fused_activation(node);
-    layer.output = own_format(last);
-    std::vector<TensorFormat> inputs;
-    for (const int input : network_.node(node).inputs) inputs.push_back(format_of(input));
-    scheme_.addition(layer, inputs, activation_of(last));
-    finish(std::move(layer), node, last);
-  }
-
-  void concat(int node) {
-    IntegerLayer layer = start(node, IntegerOp::Concat);
-    layer.output = own_format(node);
-    for (const int input : network_.node(node).inputs) {
-      layer.input_stages.push_back(scheme_.rescale(format_of(input), layer.output, Activation::None));
-    }
-    finish(std::move(layer), node, node);
-  }
-
-  void activation(int node) {
-    IntegerLayer layer = start(node, IntegerOp::Requantize);
-    layer.output = own_format(node);
-    layer.stages = scheme_.rescale(format_of(network_.node(node).inputs[0]), layer.output, activation_of(node));
-    finish(std::move(layer), node, node);
-  }
-
-  void softmax(int node) {
-    const TensorFormat& logits = format_of(network_.node(node).inputs[0]);
-    if (logits.format.width > kSoftmaxCodeBits) {
-      throw Error(fmt::format("quantize: node {}: softmax by table: found inputs of {} bits, allowed up to {}; set "
-                              "activation_bits={} or keep_softmax=false",
-                              network_.node(node).name, logits.format.width, kSoftmaxCodeBits, kSoftmaxCodeBits));
-    }
-    IntegerLayer layer = start(node, IntegerOp::Softmax);
-    layer.output = softmax_output(logits);
-    layer.exponentials = softmax_table(logits.scale);
-    finish(std::move(layer), node, node);
+    finish(std::move(layer), node, fused_activation(node));
   }
 
   // Operators that keep the format of their input.
   void keeping(int node, IntegerOp op) {
     const Node& n = network_.node(node);
     IntegerLayer layer = start(node, op);
-    layer.output = format_of(n.inputs[0]);
     if (const auto* pool = std::get_if<PoolAttributes>(&n.attributes)) layer.window = pool->window;
     if (const auto* pad = std::get_if<PadAttributes>(&n.attributes)) {
       layer.padding = pad->padding;
@@ -172,33 +91,29 @@ class Converter {
   void convert(int node) {
     const Node& n = network_.node(node);
     switch (n.op) {
-      case Op::Input: {
-        IntegerLayer layer = start(node, IntegerOp::Input);
-        layer.output = own_format(node);
-        return finish(std::move(layer), node, node);
-      }
+      case Op::Input:
+        return finish(start(node, IntegerOp::Input), node, node);
       case Op::Conv2d:
       case Op::FullyConnected:
-        return weighted(node);
       case Op::BatchNorm:
-        return batch_norm(node);
+        return weighted(node);
       case Op::Relu:
       case Op::Relu6:
-        return activation(node);
+        return finish(start(node, IntegerOp::Requantize), node, node);
       case Op::MaxPool:
         return keeping(node, IntegerOp::MaxPool);
       case Op::AveragePool:
         return keeping(node, IntegerOp::AveragePool);
       case Op::Add:
-        return add(node);
+        return finish(start(node, IntegerOp::Add), node, fused_activation(node));
       case Op::Concat:
-        return concat(node);
+        return finish(start(node, IntegerOp::Concat), node, node);
       case Op::Pad:
         return keeping(node, IntegerOp::Pad);
       case Op::Flatten:
         return keeping(node, IntegerOp::Flatten);
       case Op::Softmax:
-        return softmax(node);
+        return finish(start(node, IntegerOp::Softmax), node, node);
       case Op::Dropout:
         throw Error(
             fmt::format("quantize: node {}: {} is allowed only where inference does not need it", n.name, name(n.op)));
@@ -206,7 +121,6 @@ class Converter {
   }
 
   const Network& network_;
-  const std::vector<TensorStatistics>& statistics_;
   const Scheme& scheme_;
   std::vector<int> layer_of_;              // per node; -1: not converted yet
   std::vector<std::vector<int>> readers_;  // per node
@@ -230,9 +144,11 @@ Network prepare_float(const Network& network, bool keep_softmax) {
 
 IntegerNetwork convert(const Network& folded, const std::vector<TensorStatistics>& statistics,
                        const QuantizeOptions& options) {
-  const auto scheme = options.scheme == QuantizeScheme::Int8 ? make_int8_scheme(options) : make_fixed_scheme(options);
-  return Converter(folded, statistics, *scheme).run();
+  const auto make = options.scheme == QuantizeScheme::Int8 ? make_int8_scheme : make_fixed_scheme;
+  return convert(folded, *make(options, statistics));
 }
+
+IntegerNetwork convert(const Network& folded, const Scheme& scheme) { return Converter(folded, scheme).run(); }
 
 Quantized quantize(const Network& network, const FloatTensor& images, const QuantizeOptions& options, int threads) {
   Quantized result;

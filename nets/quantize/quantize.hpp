@@ -12,6 +12,8 @@
 
 namespace guardbit::nets {
 
+class Scheme;
+
 struct Quantized {
   Network folded;  // the float reference; IntegerLayer::float_node is an index into its nodes
   IntegerNetwork network;
@@ -27,5 +29,7 @@ struct Quantized {
 // As above, from statistics of all nodes of a prepared network (to try several options on one calibration).
 [[nodiscard]] IntegerNetwork convert(const Network& folded, const std::vector<TensorStatistics>& statistics,
                                      const QuantizeOptions& options);
+// As above, with the numbers of any scheme (nets/quantize/scheme.hpp, record.hpp).
+[[nodiscard]] IntegerNetwork convert(const Network& folded, const Scheme& scheme);
 
 }  // namespace guardbit::nets
