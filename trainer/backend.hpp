@@ -103,6 +103,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   [[nodiscard]] virtual std::string name() const = 0;
+  /// For work on the host beside it; never changes a result.
+  [[nodiscard]] virtual int threads() const { return 1; }
 
   // Memory.
   [[nodiscard]] virtual std::size_t element_bytes(Element element) const = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <optional>
@@ -84,18 +85,21 @@ fs::path named_checkpoint_path(const fs::path& output, const std::string& name) 
 }
 
 void save_checkpoint(const fs::path& file, Backend& backend, const Parameters& parameters, const Progress& progress,
-                     const std::string& config) {
+                     const std::string& config, const std::vector<Quantizer::State>& quantizers) {
   nets::TensorFile tensors;
   for_each_tensor(parameters, [&](const std::string& name, const Parameter& parameter, const TensorView& view) {
     tensors.tensors.emplace_back(name, nets::Array::from(parameter.shape, download(backend, view)));
   });
+  for (const Quantizer::State& one : quantizers)
+    tensors.tensors.emplace_back("quantizer." + one.name, nets::Array::from<double>({1}, std::vector{*one.value}));
   tensors.tensors.emplace_back("progress", nets::Array::from<std::int64_t>(
       {2}, std::vector<std::int64_t>{progress.epoch, static_cast<std::int64_t>(progress.step)}));
   tensors.metadata = {{"config", config}, {"digest", digest(tensors, config)}, {"format", kFormat}};
   nets::write_safetensors(file, tensors);
 }
 
-Progress load_checkpoint(const fs::path& file, Backend& backend, Parameters& parameters) {
+Progress load_checkpoint(const fs::path& file, Backend& backend, Parameters& parameters,
+                         const std::vector<Quantizer::State>& quantizers) {
   const std::string where = file.string();
   const nets::TensorFile tensors = nets::read_safetensors(file);
   check_metadata(tensors, where);
@@ -112,11 +116,18 @@ Progress load_checkpoint(const fs::path& file, Backend& backend, Parameters& par
     values.push_back(find(name, parameter.shape).as<float>(where));
     ++expected;
   });
+  std::vector<double> numbers;
+  for (const Quantizer::State& one : quantizers) {
+    numbers.push_back(find("quantizer." + one.name, {1}).as<double>(where)[0]);
+    if (!std::isfinite(numbers.back())) throw Error(where + ": tensor quantizer." + one.name + ": found a number that is not finite");
+    ++expected;
+  }
   const std::vector<std::int64_t> progress = find("progress", {2}).as<std::int64_t>(where);
   if (tensors.tensors.size() != expected)
     throw Error(where + ": found " + std::to_string(tensors.tensors.size()) + " tensors, allowed " +
                 std::to_string(expected) + ": of another network or optimizer");
   if (progress[0] < 0 || progress[1] < 0) throw Error(where + ": progress: found a negative number");
+  for (std::size_t i = 0; i < numbers.size(); ++i) *quantizers[i].value = numbers[i];
   std::size_t next = 0;
   for_each_tensor(parameters, [&](const std::string&, const Parameter&, const TensorView& view) {
     upload(backend, view, std::span<const float>(values[next++]));

@@ -1,7 +1,8 @@
 // Checkpoints: everything that a training needs to go on as if it had never stopped, in one safetensors file, written
 // atomically.
 //
-//   tensors   value.NAME, average.NAME, state0.NAME, state1.NAME; "progress" int64 [2]: epochs and steps done
+//   tensors   value.NAME, average.NAME, state0.NAME, state1.NAME; "progress" int64 [2]: epochs and steps done;
+//             quantizer.NAME float64 [1]: state of quantizers
 //   metadata  config: the merged configuration without output, load, save and threads; format: 2; digest: SHA-256 over
 //             config and every tensor, so that a single wrong bit is found
 //
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "trainer/graph/parameters.hpp"
+#include "trainer/quant/quantizer.hpp"
 
 namespace guardbit::trainer {
 
@@ -26,9 +28,11 @@ struct Progress {
 [[nodiscard]] std::filesystem::path named_checkpoint_path(const std::filesystem::path& output, const std::string& name);
 
 void save_checkpoint(const std::filesystem::path& file, Backend& backend, const Parameters& parameters,
-                     const Progress& progress, const std::string& config);
+                     const Progress& progress, const std::string& config,
+                     const std::vector<Quantizer::State>& quantizers = {});
 /// Error when a tensor is absent, left over or of another shape: the checkpoint is of another network or optimizer.
-[[nodiscard]] Progress load_checkpoint(const std::filesystem::path& file, Backend& backend, Parameters& parameters);
+[[nodiscard]] Progress load_checkpoint(const std::filesystem::path& file, Backend& backend, Parameters& parameters,
+                                       const std::vector<Quantizer::State>& quantizers = {});
 
 /// `load` (latest, a number, the name of one in DIR/checkpoints, a file name) -> the file; Error when there is none.
 [[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& output, const std::string& load);

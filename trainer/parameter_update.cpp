@@ -27,8 +27,8 @@ void check_list(const char* key, const std::vector<std::string>& list, const Par
 }  // namespace
 
 ParameterUpdate::ParameterUpdate(Backend& backend, Parameters& parameters, const TrainOptions& options,
-                                 std::int64_t steps_per_epoch)
-    : backend_(backend), parameters_(parameters), options_(options),
+                                 std::int64_t steps_per_epoch, QuantizerState* quantizers)
+    : backend_(backend), parameters_(parameters), options_(options), quantizers_(quantizers),
       updates_per_epoch_((steps_per_epoch + options.accumulate - 1) / options.accumulate) {
   check_list("custom_decay_list", options.custom_decay_list, parameters);
   check_list("custom_lr_list", options.custom_lr_list, parameters);
@@ -83,6 +83,7 @@ void ParameterUpdate::apply(double learning_rate) {
     const Parameter& p = *entry.parameter;
     backend_.update(options_.optimizer, entry.decay, entry.rate_scale, p.value, p.gradient, p.state[0], p.state[1]);
   }
+  if (quantizers_ != nullptr) quantizers_->clip_masters(backend_, parameters_);
   if (options_.average > 0)
     backend_.moving_average(options_.average, parameters_.values(), parameters_.averages());
 }

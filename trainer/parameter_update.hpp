@@ -6,14 +6,15 @@
 
 #include "trainer/graph/parameters.hpp"
 #include "trainer/options.hpp"
+#include "trainer/quant/quantizer_state.hpp"
 
 namespace guardbit::trainer {
 
 class ParameterUpdate {
  public:
-  /// Error when an entry of custom_decay_list or custom_lr_list is part of no parameter's name.
+  /// All arguments outlive this. Error when an entry of custom_decay_list or custom_lr_list is part of no parameter's name.
   ParameterUpdate(Backend& backend, Parameters& parameters, const TrainOptions& options,
-                  std::int64_t steps_per_epoch);
+                  std::int64_t steps_per_epoch, QuantizerState* quantizers = nullptr);
 
   /// At the beginning of an epoch (from 0). What an unfinished group of batches has left is gone by then.
   void begin_epoch(std::int64_t epoch);
@@ -33,6 +34,7 @@ class ParameterUpdate {
   Backend& backend_;
   Parameters& parameters_;
   const TrainOptions& options_;
+  QuantizerState* quantizers_;  // holds master weights in range after each update; null: float
   std::int64_t updates_per_epoch_;
   std::vector<Entry> entries_;
   std::unique_ptr<Memory> memory_;

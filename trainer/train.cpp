@@ -14,6 +14,7 @@
 #include "trainer/mixup.hpp"
 #include "trainer/parameter_update.hpp"
 #include "trainer/progress_line.hpp"
+#include "trainer/quant/quantizer_state.hpp"
 
 namespace guardbit::trainer {
 
@@ -52,6 +53,10 @@ class Training {
   [[noreturn]] void stop_non_finite(const Graph& graph, std::int64_t n) const;
   void save();
   void save_best(const EpochLog& log);
+  void save_result(const Graph& infer);
+  [[nodiscard]] std::vector<Quantizer::State> quantizer_numbers() {
+    return quantizers_ ? quantizers_->state() : std::vector<Quantizer::State>();
+  }
   [[nodiscard]] double learning_rate() const {
     return options_.learning_rate.at(static_cast<double>(done_.step) / static_cast<double>(steps_per_epoch_),
                                      static_cast<double>(options_.epochs));
@@ -67,6 +72,7 @@ class Training {
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<ParameterUpdate> update_;
   std::unique_ptr<Blend> blend_;
+  std::unique_ptr<QuantizerState> quantizers_;  // null: float
   std::int64_t batch_ = 0, steps_per_epoch_ = 0;
   Progress done_;
 };
@@ -84,7 +90,8 @@ void Training::load_data() {
 void Training::resume() {
   if (options_.load.empty()) return;
   const fs::path file = find_checkpoint(options_.output, options_.load);
-  done_ = load_checkpoint(file, *backend_, *parameters_);
+  done_ = load_checkpoint(file, *backend_, *parameters_, quantizer_numbers());
+  if (quantizers_) quantizers_->resume(options_.seed, done_.step);
   if (done_.step != static_cast<std::uint64_t>(done_.epoch * steps_per_epoch_))
     throw Error(file.string() + ": found " + std::to_string(done_.step) + " steps in " + std::to_string(done_.epoch) +
                 " epochs, allowed " + std::to_string(done_.epoch * steps_per_epoch_) +
@@ -155,6 +162,7 @@ Metrics Training::step(Graph& graph, const DeviceDataset& data, std::span<const 
     transforms.push_back(augmented(options_.augment, data.images().shape, sample, options_.seed, done_.epoch));
   const double rate = learning_rate();
   backend_->begin_step({.learning_rate = rate, .seed = options_.seed, .step = done_.step});
+  if (quantizers_) quantizers_->begin_step(options_.seed, done_.step);
   backend_->load_batch(data.images(), data.labels(), transforms, network_.preprocess, graph.input(n),
                        graph.labels(n));
   Mixup mixup;
@@ -192,7 +200,7 @@ Metrics Training::run_epoch(Graph& graph, const DeviceDataset& data, ProgressLin
 void Training::save() {
   if (done_.epoch % options_.save_interval != 0 && done_.epoch != options_.epochs) return;
   save_checkpoint(checkpoint_path(options_.output, done_.epoch), *backend_, *parameters_, done_,
-                  nets::to_yaml(config_));
+                  nets::to_yaml(config_), quantizer_numbers());
   prune_checkpoints(options_.output, options_.save_keep);
 }
 
@@ -206,25 +214,38 @@ void Training::save_best(const EpochLog& log) {
   }
   if (now > best)
     save_checkpoint(named_checkpoint_path(options_.output, "best"), *backend_, *parameters_, done_,
-                    nets::to_yaml(config_));
+                    nets::to_yaml(config_), quantizer_numbers());
+}
+
+// The record last: what stands there of an earlier run is of other weights, and says so.
+void Training::save_result(const Graph& infer) {
+  parameters_->store(*backend_, network_);
+  if (!quantizers_) nets::remove_record(options_.output);
+  nets::save_run(options_.output, config_, network_);
+  if (quantizers_) nets::save_record(options_.output, infer.quantized()->record());
 }
 
 TrainResult Training::run() {
   load_data();
   backend_ = make_backend(choose_device(options_.device), options_.threads);
   if (progress_ != nullptr) fmt::print(progress_, "device: {}\n", backend_->name());
+  if (QuantizerState::is_wanted(config_)) {
+    quantizers_ = std::make_unique<QuantizerState>(config_, network_);
+    quantizers_->check_length(static_cast<std::uint64_t>(options_.epochs * steps_per_epoch_));
+  }
   parameters_ = std::make_unique<Parameters>(
       *backend_, network_,
-      ParameterOptions{.training = true, .states = options_.optimizer.states(), .average = options_.average > 0});
+      ParameterOptions{.training = true, .states = options_.optimizer.states(), .average = options_.average > 0,
+                       .learned = quantizers_ ? quantizers_->learned() : std::vector<std::string>()});
   for (const Parameter& parameter : parameters_->all())
     if (parameter.state[0] && options_.optimizer.initial_state() != 0)
       backend_->fill(parameter.state[0], options_.optimizer.initial_state());
-  update_ = std::make_unique<ParameterUpdate>(*backend_, *parameters_, options_, steps_per_epoch_);
+  update_ = std::make_unique<ParameterUpdate>(*backend_, *parameters_, options_, steps_per_epoch_, quantizers_.get());
   resume();
   const std::int64_t eval_batch = std::min(options_.eval_batch, test_.count());
-  Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train);
+  Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train, quantizers_.get());
   if (options_.mixup > 0) blend_ = std::make_unique<Blend>(*backend_, network_, graph, batch_);
-  Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer);
+  Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer, quantizers_.get());
   const DeviceDataset train_data(*backend_, train_), test_data(*backend_, test_);
   train_.images = {};  // the device has its own copy
   test_.images = {};
@@ -256,8 +277,7 @@ TrainResult Training::run() {
     save_best(log);
     save();
   }
-  parameters_->store(*backend_, network_);
-  nets::save_run(options_.output, config_, network_);
+  save_result(infer);
   result.epochs = done_.epoch;
   return result;
 }
@@ -268,6 +288,7 @@ TrainResult train(const nets::Value& config, std::FILE* progress) {
   const nets::Section section(config);
   const TrainOptions options = read_train_options(section);
   section.ignore("json");
+  section.ignore("quantizer");  // read from the resolved configuration
   Training training(config, section, options, progress);
   section.done();
   return training.run();

@@ -18,6 +18,7 @@ class CpuBackend final : public HostBackend {
  public:
   explicit CpuBackend(int threads);
   [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] int threads() const override { return pool_.threads(); }
   [[nodiscard]] std::size_t element_bytes(Element element) const override;
   GUARDBIT_BACKEND_OPERATORS
 

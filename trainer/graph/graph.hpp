@@ -13,6 +13,7 @@
 
 #include "trainer/graph/memory_plan.hpp"
 #include "trainer/graph/parameters.hpp"
+#include "trainer/graph/quantized_graph.hpp"
 
 namespace guardbit::trainer {
 
@@ -21,15 +22,19 @@ enum class Mode : unsigned char { Train, Infer };
 class Graph {
  public:
   /// `batch`: largest number of images of a step. Infer reads averages where they are kept. The parameters and the back
-  /// end outlive the graph. Error when the network does not end in one score per class.
-  Graph(Backend& backend, const nets::Network& network, const Parameters& parameters, std::int64_t batch, Mode mode);
+  /// end outlive the graph. Error when the network does not end in one score per class. With `quantizers`, which outlive
+  /// the graph too, steps in which they are active run on integers (quantized_graph.hpp); network then has parameters.
+  Graph(Backend& backend, const nets::Network& network, const Parameters& parameters, std::int64_t batch, Mode mode,
+        QuantizerState* quantizers = nullptr);
 
   [[nodiscard]] TensorView input(std::int64_t n) const { return value(0, n); }   // to be filled before forward
   [[nodiscard]] TensorView labels(std::int64_t n) const;                         // Int32, for the loss
-  [[nodiscard]] TensorView scores(std::int64_t n) const { return value(scores_, n); }
+  [[nodiscard]] TensorView scores(std::int64_t n) const { return on_integers() ? quantized_->scores(n) : value(scores_, n); }
   [[nodiscard]] TensorView value(int node, std::int64_t n) const;
   [[nodiscard]] TensorView metrics() const { return metrics_; }                  // Float64 [4], grows by every loss
   [[nodiscard]] int classes() const { return network_.node(scores_).shape.c; }
+  /// The graph of integers; null without quantizers.
+  [[nodiscard]] QuantizedGraph* quantized() const { return quantized_.get(); }
   [[nodiscard]] std::size_t planned_bytes() const { return planned_bytes_; }
 
   void forward(std::int64_t n);
@@ -55,10 +60,12 @@ class Graph {
     BatchNormTensors norm;
   };
 
+  [[nodiscard]] bool on_integers() const { return quantized_ != nullptr && quantizers_->is_active(); }
   void find_shared(const std::vector<int>& uses);
   void plan(const std::vector<int>& uses);
   void bind(const Parameters& parameters);
   [[nodiscard]] TensorView at(int buffer, std::int64_t n, nets::Shape shape, Element element = Element::Real) const;
+  [[nodiscard]] TensorView score_gradient(std::int64_t n) const;
   [[nodiscard]] TensorView gradient(int node, std::int64_t n) const;
   [[nodiscard]] TensorView index(int node, std::int64_t n) const;
   [[nodiscard]] char& started(int node) {
@@ -74,6 +81,8 @@ class Graph {
   void contribute(int node, std::int64_t n, Write write);
 
   Backend& backend_;
+  QuantizerState* quantizers_;
+  std::unique_ptr<QuantizedGraph> quantized_;
   const nets::Network network_;  // without parameters
   Mode mode_;
   int scores_ = 0;

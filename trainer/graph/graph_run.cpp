@@ -10,6 +10,7 @@ using nets::Op;
 
 void Graph::forward(std::int64_t n) {
   check(n <= labels_.n, "graph: more images than planned");
+  if (on_integers()) return quantized_->forward(input(n), n);
   for (int i = 1; i <= scores_; ++i) forward_node(i, n);
 }
 
@@ -79,19 +80,24 @@ void Graph::forward_concat(int i, std::int64_t n) {
 }
 
 void Graph::loss(std::int64_t n, double smoothing) {
-  const bool training = mode_ == Mode::Train;
-  backend_.cross_entropy(smoothing, scores(n), labels(n), metrics_, training ? gradient(scores_, n) : TensorView{});
+  backend_.cross_entropy(smoothing, scores(n), labels(n), metrics_,
+                         mode_ == Mode::Train ? score_gradient(n) : TensorView{});
+}
+
+TensorView Graph::score_gradient(std::int64_t n) const {
+  return on_integers() ? quantized_->score_gradient(n) : gradient(scores_, n);
 }
 
 void Graph::blend_loss(std::int64_t n, double smoothing, double share, const TensorView& other,
                        const TensorView& metrics, const TensorView& spare) {
   check(mode_ == Mode::Train, "graph: blended losses are for training");
   backend_.cross_entropy(smoothing, scores(n), other, metrics, spare);
-  backend_.moving_average(share, spare, gradient(scores_, n));
+  backend_.moving_average(share, spare, score_gradient(n));
 }
 
 void Graph::backward(std::int64_t n) {
   check(mode_ == Mode::Train, "graph: backward of a graph for inference");
+  if (on_integers()) return quantized_->backward(n);
   std::fill(started_.begin(), started_.end(), char{0});
   started(scores_) = 1;
   for (int i = scores_; i > 0; --i)
@@ -213,7 +219,7 @@ std::string Graph::find_non_finite(std::int64_t n) const {
     const auto specs = nets::parameter_specs(network_, node);
     for (std::size_t k = 0; k < specs.size(); ++k)
       if (!finite(slots_[static_cast<std::size_t>(i)].parameters[k])) return specs[k].name;
-    if (!finite(value(i, n))) return node.name;
+    if (!on_integers() && !finite(value(i, n))) return node.name;
   }
   return "";
 }

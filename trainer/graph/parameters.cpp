@@ -41,6 +41,14 @@ Parameters::Parameters(Backend& backend, const nets::Network& network, const Par
       if (spec.trainable) trainable += padded(tensor.count());
     }
   }
+  for (const std::string& name : options.learned) {
+    Parameter& parameter = all_.emplace_back();
+    parameter.name = name;
+    parameter.shape = {1};
+    parameter.is_of_network = false;
+    total += padded(1);
+    trainable += padded(1);
+  }
   values_ = reserve(backend, total);
   if (options.average) averages_ = reserve(backend, total);
   TensorView states[2];
@@ -50,7 +58,8 @@ Parameters::Parameters(Backend& backend, const nets::Network& network, const Par
   }
   std::int64_t first = 0, first_trainable = 0;
   for (Parameter& parameter : all_) {
-    const nets::FloatTensor& tensor = network.parameter(parameter.name);
+    const nets::FloatTensor zero({1});
+    const nets::FloatTensor& tensor = parameter.is_of_network ? network.parameter(parameter.name) : zero;
     parameter.value = part(backend, values_, first, parameter);
     upload(backend, parameter.value, std::span<const float>(tensor.data));
     if (averages_) {
@@ -74,6 +83,7 @@ const Parameter& Parameters::get(std::string_view name) const {
 
 void Parameters::store(Backend& backend, nets::Network& network) const {
   for (const Parameter& parameter : all_) {
+    if (!parameter.is_of_network) continue;
     nets::FloatTensor& tensor = network.parameters[parameter.name];
     tensor.shape = parameter.shape;
     tensor.data = download(backend, parameter.average ? parameter.average : parameter.value);

@@ -15,6 +15,7 @@ struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
   bool trainable = true;
+  bool is_of_network = true;
   TensorView value, average;           // average: absent when none is kept
   TensorView gradient, state[2];       // absent unless trainable and training
   [[nodiscard]] bool is_small() const { return shape.size() <= 1; }  // biases and batch normalization
@@ -24,6 +25,7 @@ struct ParameterOptions {
   bool training = false;
   int states = 0;        // optimizer tensors per parameter
   bool average = false;  // moving average of the values
+  std::vector<std::string> learned = {};  // single numbers beside those of the network, 0 at first
 };
 
 class Parameters {
@@ -39,7 +41,7 @@ class Parameters {
   [[nodiscard]] TensorView averages() const { return averages_; }
   [[nodiscard]] TensorView gradients() const { return gradients_; }
 
-  /// Values (or averages, when kept) -> network.parameters.
+  /// Values (or averages, when kept) -> network.parameters; those that are of the network.
   void store(Backend& backend, nets::Network& network) const;
 
  private:
