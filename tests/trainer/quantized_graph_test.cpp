@@ -1,0 +1,294 @@
+// What is trained is what runs: the codes of the trainer's forward pass against those of every engine on the network
+// that conversion makes of the parameters; and the gradients of the quantized graph.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "arith/philox.hpp"
+#include "nets/engines/compare.hpp"
+#include "nets/quantize/quantize.hpp"
+#include "sim/simulator.hpp"
+#include "tests/trainer/quantized_run.hpp"
+
+namespace guardbit::trainer {
+namespace {
+
+struct Rules {
+  const char* name;
+  const char* yaml;
+};
+const Rules kRules[] = {
+    {"int8", "  weights: {type: affine}\n  activation: {type: affine, decay: 0.9}\n"},
+    {"dfp16", "  weights: {type: dfp, width: 16}\n  biases: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n"
+              "  gradient: {weights: {type: dfp, width: 16, stochastic: ulp}, error: {type: dfp, width: 16}}\n"
+              "  update: {interval: 3}\n"},
+    {"dfp8", "  weights: {type: dfp}\n  activation: {type: dfp}\n  update: {interval: 2}\n"},
+    {"lsq4", "  weights: {type: lsq, width: 4}\n  activation: {type: lsq, width: 4}\n"},
+    {"pact", "  weights: {type: dorefa, width: 3}\n  activation: {type: pact, width: 4, alpha: 4}\n"},
+    {"binary", "  weights: {type: binary_connect}\n  activation: {type: dorefa, width: 8, clip: 3}\n"},
+    {"mixed", "  weights: {type: fixed, width: 8, point: 1}\n  activation: {type: affine, width: 5}\n"
+              "  input: {type: fixed, width: 6}\n  rounding: RND\n  output_policy: tflite_single\n"},
+};
+
+sim::Machine machine(const std::string& output_policy) {
+  return sim::read_machine(nets::Section::parse(
+      "{array: {rows: 8, columns: 8}, numerics: {activation: int16, weight: int16, "
+      "accumulator: {format: \"int<48,WRAP>\", step: 1}, output: " + output_policy + "}}"));
+}
+
+void expect_same_codes(const nets::IntegerNetwork& network, const nets::RunResult& expected,
+                       const nets::RunResult& actual, const std::string& what) {
+  std::uint64_t compared = 0;
+  for (const nets::CodeComparison& layer : nets::compare_codes(network, expected, actual)) {
+    EXPECT_EQ(layer.mismatching, 0U) << what << ": " << (layer.first ? layer.first->text() : "");
+    compared += layer.compared;
+  }
+  EXPECT_GT(compared, 0U);
+}
+
+class QuantizedCodes : public testing::TestWithParam<std::tuple<Rules, const char*>> {};
+
+TEST_P(QuantizedCodes, OfTheTrainerAreThoseOfEveryEngine) {
+  const Rules rules = std::get<0>(GetParam());
+  const std::string device = std::get<1>(GetParam());
+  for (const char* yaml : {kSmallLenet, kSmallResnet}) {
+    QuantizedRun run(small_network(yaml), rules.yaml, device, 2, 16);
+    double first = 0, last = 0;
+    const int steps = device == "cpu" ? 12 : 2;
+    for (int i = 0; i < steps; ++i) (i == 0 ? first : last) = run.step(0.03);
+    EXPECT_TRUE(std::isfinite(last));
+    run.load(run.infer, 100);
+    run.infer.forward(run.batch);
+    const QuantizedGraph& trained = *run.infer.quantized();
+
+    nets::Network stored = run.network;
+    run.parameters.store(*run.backend, stored);
+    const nets::Network folded = nets::prepare_float(stored);
+    const nets::QuantizationRecord record = run.infer.quantized()->record();
+    const nets::IntegerNetwork network = nets::convert(folded, *nets::make_recorded_scheme(record));
+    const nets::IntTensor input = nets::quantize_input(
+        network, glyphs().images.data() + 100 * 28 * 28, run.batch);
+    arith::Accumulation accumulation;
+    accumulation.accumulator.format = arith::integer_format(48, true, arith::Overflow::WRAP);
+    const auto wide = nets::uniform(network, accumulation);
+    const nets::RunResult reference = nets::make_reference_engine()->run(network, wide, input, {});
+    expect_same_codes(network, reference, trained.codes(), "trainer");
+    expect_same_codes(network, reference, nets::make_fast_engine()->run(network, wide, input, {.threads = 2}), "fast");
+    const sim::Machine m = machine(network.output_policy);
+    expect_same_codes(network, reference,
+                      sim::make_tile_engine(m)->run(network, sim::accumulations(m, network), input, {}), "tile");
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+      const nets::IntegerLayer &a = network.layers[i], &b = trained.network().layers[i];
+      EXPECT_EQ(a.weight, b.weight) << a.name;
+      EXPECT_EQ(a.bias, b.bias) << a.name;
+      EXPECT_EQ(a.stages, b.stages) << a.name;
+      EXPECT_EQ(a.input_stages, b.input_stages) << a.name;
+      EXPECT_EQ(a.output, b.output) << a.name;
+    }
+    // Scores are the codes as reals.
+    const std::vector<double> scores = download_double(*run.backend, run.infer.scores(run.batch));
+    const nets::LayerResult& out = reference.layers[static_cast<std::size_t>(network.output)];
+    const nets::TensorFormat& format = network.layer(network.output).output;
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      EXPECT_FLOAT_EQ(static_cast<float>(scores[i]),
+                      static_cast<float>(format.scale * static_cast<double>(out.codes.data[i] - format.zero_point)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, QuantizedCodes, testing::Combine(testing::ValuesIn(kRules), testing::Values("cpu", "reference")),
+                         [](const auto& one) {
+                           return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param);
+                         });
+
+// Noise: every activation is a number of its own, and hardly any stands where relu or a maximum would change sides.
+void load_noise(QuantizedRun& run, Graph& graph) {
+  run.load(graph, 0);
+  arith::Random random(77);
+  std::vector<double> pixels(static_cast<std::size_t>(graph.input(run.batch).count()));
+  const nets::Preprocess& pre = run.network.preprocess;
+  for (double& p : pixels) p = (static_cast<double>(random.below(256)) * pre.scale - pre.mean[0]) / pre.std[0];
+  upload(*run.backend, graph.input(run.batch), std::span<const double>(pixels));
+}
+
+// With rules so fine that rounding hardly matters, the gradient of the quantized graph is that of the float network with
+// its batch normalization standing still: differences of the loss of inference.
+TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
+  const nets::Network start = small_network(kSmallResnet);
+  QuantizedRun run(start,
+                   "  weights: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n"
+                   "  update: {interval: 1}\n  freeze_bn_delay: 3\n", "reference", 1, 8);
+  for (int i = 0; i < 3; ++i) run.step(0.02);
+  double quantized_loss = 0;  // of the second pass, with the ranges of this very batch: nothing clips
+  for (int i = 0; i < 2; ++i) quantized_loss = run.forward_backward(0, load_noise);
+  nets::Network moved = start;
+  run.parameters.store(*run.backend, moved);  // averages; replaced by the values below
+  for (const Parameter& p : run.parameters.all()) moved.parameters[p.name].data = download(*run.backend, p.value);
+  const Parameters plain(*run.backend, moved, {});
+  Graph graph(*run.backend, moved, plain, run.batch, Mode::Infer);
+  const auto loss = [&] {
+    load_noise(run, graph);
+    run.backend->fill(graph.metrics(), 0);
+    graph.forward(run.batch);
+    graph.loss(run.batch, 0);
+    return download_metrics(*run.backend, graph.metrics()).loss / static_cast<double>(run.batch);
+  };
+  EXPECT_NEAR(loss(), quantized_loss, 1e-4);
+  int checked = 0;
+  for (const Parameter& p : run.parameters.all()) {
+    if (!p.trainable) continue;
+    const std::vector<double> gradient = download_double(*run.backend, p.gradient);
+    const TensorView& value = plain.get(p.name).value;
+    const std::vector<double> kept = download_double(*run.backend, value);
+    const std::size_t stride = std::max<std::size_t>(1, kept.size() / 6);
+    double difference = 0, square = 0;
+    for (std::size_t i = 0; i < kept.size(); i += stride, ++checked) {
+      const double h = 1e-6;
+      const auto at = [&](double v) {
+        std::vector<double> all = kept;
+        all[i] = v;
+        upload(*run.backend, value, std::span<const double>(all));
+        return loss();
+      };
+      const double numeric = (at(kept[i] + h) - at(kept[i] - h)) / (2 * h);
+      difference += (gradient[i] - numeric) * (gradient[i] - numeric);
+      square += numeric * numeric;
+    }
+    // What is left are the few elements that rounding moved to the other side of a relu or maximum.
+    EXPECT_LT(std::sqrt(difference), 0.02 * std::sqrt(square) + 0.005) << p.name;
+    EXPECT_GT(square, 1e-5) << p.name;
+    upload(*run.backend, value, std::span<const double>(kept));
+  }
+  EXPECT_GT(checked, 80);
+}
+
+TEST(QuantizedGradients, AreTheSameBytesWithOneAndTwoThreads) {
+  for (const Rules& rules : {kRules[0], kRules[1], kRules[3]}) {
+    QuantizedRun one(small_network(kSmallResnet), rules.yaml, "cpu", 1), two(small_network(kSmallResnet), rules.yaml, "cpu", 2);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(one.step(), two.step());
+    for (const Parameter& p : one.parameters.all()) {
+      const Parameter& q = two.parameters.get(p.name);
+      EXPECT_EQ(download(*one.backend, p.value), download(*two.backend, q.value)) << p.name;
+      if (!p.gradient) continue;
+      EXPECT_EQ(download(*one.backend, p.gradient), download(*two.backend, q.gradient)) << p.name;
+    }
+    const auto a = one.state.state(), b = two.state.state();
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(*a[i].value, *b[i].value) << a[i].name;
+  }
+}
+
+TEST(QuantizedGradients, StandOnTheGridOfTheirRules) {
+  QuantizedRun run(small_network(kSmallLenet),
+                   "  weights: {type: affine}\n  activation: {type: affine}\n"
+                   "  gradient: {weights: {type: fixed, width: 6, point: -2}}\n"
+                   "  layers: {conv1: {gradient: {weights: null}}}\n", "reference");
+  run.step();
+  run.forward_backward();
+  const auto off_grid = [&](const char* name) {
+    int count = 0;
+    for (const double g : download_double(*run.backend, run.parameters.get(name).gradient))
+      count += std::fmod(g, std::ldexp(1.0, -8)) != 0 || std::abs(g) > 0.125 ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(off_grid("fc2.weight"), 0);
+  EXPECT_EQ(off_grid("conv2.weight"), 0);
+  EXPECT_GT(off_grid("conv1.weight"), 100);
+}
+
+// An error rule of one layer changes what reaches the layers below it, and nothing above.
+TEST(QuantizedGradients, ErrorsAreRoundedBehindTheirLayer) {
+  const std::string rules = "  weights: {type: affine}\n  activation: {type: affine}\n";
+  QuantizedRun plain(small_network(kSmallLenet), rules, "reference"),
+      coarse(small_network(kSmallLenet),
+             rules + "  layers: {fc1: {gradient: {error: {type: fixed, width: 2, point: -20}}}}\n", "reference");
+  plain.forward_backward();
+  coarse.forward_backward();
+  const auto gradient = [](QuantizedRun& run, const char* name) {
+    return download_double(*run.backend, run.parameters.get(name).gradient);
+  };
+  EXPECT_EQ(gradient(plain, "fc2.weight"), gradient(coarse, "fc2.weight"));
+  // Two bits of steps 2^-22: the bias of fc1 sums 32 images of at most 2^-21.
+  for (const double g : gradient(coarse, "fc1.bias")) EXPECT_LE(std::abs(g), 32 * std::ldexp(1.0, -21));
+  EXPECT_NE(gradient(plain, "fc1.weight"), gradient(coarse, "fc1.weight"));
+  EXPECT_NE(gradient(plain, "conv1.weight"), gradient(coarse, "conv1.weight"));
+}
+
+TEST(QuantizedState, BinaryMastersStayRealAndWithinOne) {
+  QuantizedRun run(small_network(kSmallLenet),
+                   "  weights: {type: binary_connect}\n  activation: {type: affine}\n", "cpu");
+  std::vector<float> masters = download(*run.backend, run.parameters.get("conv1.weight").value);
+  masters[0] = 1.75F;
+  upload(*run.backend, run.parameters.get("conv1.weight").value, std::span<const float>(masters));
+  run.forward_backward();
+  EXPECT_EQ(download(*run.backend, run.parameters.get("conv1.weight").value), masters);  // not touched by a pass
+  for (const std::int32_t code : run.graph.quantized()->network().layer(1).weight.data) EXPECT_EQ(std::abs(code), 1);
+  for (int i = 0; i < 3; ++i) run.step(0.5);
+  const std::vector<float> after = download(*run.backend, run.parameters.get("conv1.weight").value);
+  EXPECT_LE(*std::max_element(after.begin(), after.end()), 1.0F);
+  EXPECT_GE(*std::min_element(after.begin(), after.end()), -1.0F);
+  EXPECT_TRUE(std::any_of(after.begin(), after.end(), [](float v) { return std::abs(v) < 0.9F; }));
+}
+
+TEST(QuantizedState, FloatUntilTheDelayAndStatisticsUntilTheirs) {
+  QuantizedRun run(small_network(kSmallResnet),
+                   "  weights: {type: affine}\n  activation: {type: affine}\n  quant_delay: 2\n"
+                   "  freeze_bn_delay: 4\n", "cpu");
+  const auto mean = [&] { return download(*run.backend, run.parameters.get("a1/bn.mean").value); };
+  std::vector<std::vector<float>> means{mean()};
+  for (int i = 0; i < 6; ++i) {
+    run.forward_backward(0);
+    EXPECT_EQ(run.state.is_active(), i >= 2) << i;
+    EXPECT_EQ(run.graph.quantized()->codes().layers.empty(), i < 2) << i;
+    ++run.steps;
+    means.push_back(mean());
+  }
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NE(means[i], means[i + 1]) << i;
+  EXPECT_EQ(means[4], means[5]);
+  EXPECT_EQ(means[5], means[6]);
+}
+
+// The running statistics of a quantized training are those of the input of the batch normalization.
+TEST(QuantizedState, StatisticsAgreeWithAFloatPass) {
+  const nets::Network start = small_network(kSmallResnet);
+  QuantizedRun run(start, "  weights: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n", "reference");
+  const Parameters plain(*run.backend, start, {.training = true});
+  Graph graph(*run.backend, start, plain, run.batch, Mode::Train);
+  run.backend->begin_step({.learning_rate = 0, .seed = 3, .step = 0});
+  run.load(graph, 0);
+  graph.forward(run.batch);
+  run.forward_backward(0);
+  // The first layer sees the same input in both; later ones do not, for the float pass normalizes with the batch.
+  for (const char* name : {"conv0/bn.mean", "conv0/bn.variance"}) {
+    const std::vector<double> expected = download_double(*run.backend, plain.get(name).value);
+    const std::vector<double> found = download_double(*run.backend, run.parameters.get(name).value);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(found[i], expected[i], 2e-3 * std::max(0.1, std::abs(expected[i]))) << name << " " << i;
+  }
+}
+
+TEST(QuantizedState, AParameterThatIsNotFiniteGivesNoScores) {
+  QuantizedRun run(small_network(kSmallLenet), kRules[0].yaml, "cpu");
+  run.step();
+  const Parameter& weight = run.parameters.get("fc1.weight");
+  std::vector<float> values = download(*run.backend, weight.value);
+  values[3] = NAN;
+  upload(*run.backend, weight.value, std::span<const float>(values));
+  EXPECT_FALSE(std::isfinite(run.forward_backward()));
+  EXPECT_EQ(run.graph.find_non_finite(run.batch), "fc1.weight");
+}
+
+TEST(QuantizedState, RefusesABatchNormalizationThatCannotBeFolded) {
+  const nets::Network lone = small_network(
+      "{name: n, input: [28, 28, 1], layers: {pool: {type: max_pool, kernel: 2}, norm: {type: batch_normalization}, "
+      "fc: {type: fully_connected, channels: 10}}, graph: {from: input, with: [pool, norm, fc], to: output}}");
+  try {
+    const QuantizerState state(nets::parse_yaml(std::string("quantizer:\n") + kRules[0].yaml), lone);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "quantizer: network n: batch normalization norm: found behind something else, allowed "
+                               "behind a convolution or fully connected layer that nobody else reads");
+  }
+}
+
+}  // namespace
+}  // namespace guardbit::trainer
