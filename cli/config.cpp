@@ -14,8 +14,10 @@
 #include "cli/text.hpp"
 #include "nets/data/dataset.hpp"
 #include "nets/graph/info.hpp"
+#include "nets/graph/load.hpp"
 #include "nets/quantize/quantize_options.hpp"
 #include "trainer/options.hpp"
+#include "trainer/quant/quantizer_state.hpp"
 
 namespace guardbit::cli {
 namespace {
@@ -72,7 +74,7 @@ int schema(const Invocation& invocation) {
 
 // Keys that exclude others: of a learning rate that is a map instead of a number, of another optimizer.
 bool is_variant(const std::string& path) {
-  return path.starts_with("trainer.learning_rate.") || path.starts_with("model.") ||
+  return path.starts_with("trainer.learning_rate.") || path.starts_with("model.") || path.starts_with("quantizer.") ||
          path.starts_with("trainer.optimizer.beta") || path == "trainer.optimizer.epsilon";
 }
 
@@ -140,6 +142,12 @@ int check(const Invocation& invocation) {
     root.ignore("trainer");
     root.ignore("save");
   }
+  if (root.has("model") && trainer::QuantizerState::is_wanted(session.config())) {
+    nets::Network network = load_float(session);
+    if (network.parameters.empty()) nets::initialise(network, session.seed());
+    static_cast<void>(trainer::QuantizerState(nets::resolve(session.config()), network));
+    read.push_back("quantizer");
+  }
   static_cast<void>(nets::read_quantize_options(root));
   if (const auto machine = optional_machine(session)) read.push_back("machine " + describe(machine));
   if (root.has("info")) static_cast<void>(nets::read_info_widths(root.section("info")));
@@ -176,7 +184,7 @@ Command config_check_command() {
           .summary = "Merge and read a configuration without running anything",
           .operands = "CONFIG.yaml|RUN_FOLDER|BUNDLE... [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "trainer", "scheme", "activation_bits", "weight_bits", "calibration",
+          .keys = {"model", "weights", "dataset", "trainer", "quantizer", "scheme", "activation_bits", "weight_bits", "calibration",
                    "output_policy", "rounding", "machine", "info", "save", "load", "json", "threads", "seed"},
           .details = "Unknown keys, values out of range and networks that do not fit together are errors (exit code 2).",
           .run = check};

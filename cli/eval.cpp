@@ -1,4 +1,4 @@
-// guardbit eval: accuracy of a float network, or of a bundle with one engine.
+// guardbit eval: accuracy of a float network, or of integers (a bundle, or a quantized training) with one engine.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,8 +38,10 @@ int eval_float(const Session& session) {
   return 0;
 }
 
-int eval_bundle(const Session& session) {
-  const nets::IntegerNetwork network = load_integer(session).network;
+// record: of a network that was trained quantized; none: a bundle.
+int eval_integers(const Session& session, const std::optional<nets::QuantizationRecord>& record) {
+  const nets::IntegerNetwork network =
+      record ? convert_trained(load_trained(session), *record).network : load_integer(session).network;
   const std::optional<sim::Machine> machine = optional_machine(session);
   const std::string name = session.root().text("engine", "fast");
   check_engine(name, machine, "engine");
@@ -75,21 +77,23 @@ int eval_bundle(const Session& session) {
 
 int run(const Invocation& invocation) {
   const Session session(invocation);
-  return session.source() == Source::Bundle ? eval_bundle(session) : eval_float(session);
+  const auto record = trained_record(session);
+  return record || session.source() == Source::Bundle ? eval_integers(session, record) : eval_float(session);
 }
 
 }  // namespace
 
 Command eval_command() {
   return {.name = "eval",
-          .summary = "Accuracy of a float network, or of a bundle with one engine",
+          .summary = "Accuracy of a float network, or of integers with one engine",
           .operands = "NETWORK.yaml|RUN_FOLDER|BUNDLE [MACHINE.yaml] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "machine", "engine", "samples", "first", "split", "json", "threads",
+          .keys = {"model", "weights", "dataset", "quantizer", "machine", "engine", "samples", "first", "split", "json", "threads",
                    "seed"},
           .details =
-              "All images of the test split unless samples says otherwise. A bundle runs on the engine fast unless\n"
-              "engine says otherwise; of equal scores the first class counts.",
+              "All images of the test split unless samples says otherwise. A bundle, and a run folder that was trained\n"
+              "quantized (quantizer=null: its float network), runs on the engine fast unless engine says otherwise; of\n"
+              "equal scores the first class counts.",
           .run = run};
 }
 

@@ -16,6 +16,7 @@ constexpr Key kKeys[] = {
         false},
     {"dataset", kSection, "", "", "images and labels: name, path, preprocess, ...", false},
     {"trainer", kSection, "", "", "training: epochs, batch, optimizer, schedule, augmentation", false},
+    {"quantizer", kSection, "", "none: float", "training on integers: rules of weights, activations, gradients", false},
     {"load", kScalar, "N|FILE", "none", "checkpoint to continue from: latest, a number or a file", true},
     {"save", kSection, "", "", "checkpoints: interval, keep", false},
     {"scheme", kScalar, "NAME", "int8", "conversion to integers: int8, fixed or dfp", false},

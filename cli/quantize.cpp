@@ -1,4 +1,5 @@
-// guardbit quantize: a trained float network becomes a bundle of integers, calibrated on training images.
+// guardbit quantize: a trained network becomes a bundle of integers: calibrated on training images, or, if it was trained
+// quantized, the integers that it was trained with.
 #include "nets/quantize/quantize.hpp"
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 
 #include "arith/error.hpp"
 #include "cli/command.hpp"
+#include "cli/integer_source.hpp"
 #include "cli/keys.hpp"
 #include "cli/network_source.hpp"
 #include "cli/samples.hpp"
@@ -64,26 +66,54 @@ void report(const Session& session, const nets::IntegerNetwork& network, std::in
                fmt::format("{:.6g}", layer.output.scale), fmt::format("{}", layer.output.zero_point)});
     layers.push_back(layer_json(layer));
   }
-  fmt::print("quantize {}: output policy {}, calibrated on {} training images\n{}written to {}\n", network.name,
-             network.output_policy, grouped(images), table.text(), output.string());
+  const std::string origin = images > 0 ? fmt::format("calibrated on {} training images", grouped(images))
+                                        : std::string("formats of its training");
+  fmt::print("quantize {}: output policy {}, {}\n{}written to {}\n", network.name, network.output_policy, origin,
+             table.text(), output.string());
   session.write_json({{"network", network.name}, {"output_policy", network.output_policy},
                       {"calibration_images", images}, {"layers", std::move(layers)}});
+}
+
+// The formats that the network was trained with. Keys that would choose others are an Error.
+std::optional<nets::QuantizationRecord> formats_of_training(const Session& session) {
+  std::optional<nets::QuantizationRecord> record = trained_record(session);
+  for (const char* key : {"scheme", "activation_bits", "weight_bits", "calibration", "output_policy", "rounding"}) {
+    if (!record || !session.root().has(key)) continue;
+    const nets::Value value = session.root().raw(key);
+    session.root().fail(key, value.is_scalar() ? value.text() : "a map",
+                        fmt::format("nothing: {} was trained quantized and keeps its integers; quantizer=null calibrates "
+                                    "its float network instead", session.folder().string()));
+  }
+  return record;
+}
+
+nets::Quantized calibrated(const Session& session, const nets::Network& network, std::int64_t& images) {
+  const nets::QuantizeOptions options = nets::read_quantize_options(session.root());
+  const nets::FloatTensor samples = calibration_images(session, network, options.images);
+  session.finish();
+  images = samples.shape.at(0);
+  return nets::quantize(network, samples, options, session.threads());
 }
 
 int run(const Invocation& invocation) {
   const Session session(invocation);
   const nets::Network network = load_trained(session);
-  const nets::QuantizeOptions options = nets::read_quantize_options(session.root());
   const std::filesystem::path output = session.required_output();
-  const nets::FloatTensor images = calibration_images(session, network, options.images);
-  session.finish();
   // A run folder has a config.yaml: writing the bundle into it would make the folder mean two things.
   if (std::filesystem::exists(output / "config.yaml")) {
     throw Error(fmt::format("output: found the run folder {}, allowed another folder", output.string()));
   }
-  const nets::Quantized quantized = nets::quantize(network, images, options, session.threads());
+  std::int64_t images = 0;
+  nets::Quantized quantized;
+  if (const auto record = formats_of_training(session)) {
+    session.finish();
+    IntegerSource source = convert_trained(network, *record, session.root().boolean("keep_softmax", false));
+    quantized = {.folded = std::move(source.folded), .network = std::move(source.network)};
+  } else {
+    quantized = calibrated(session, network, images);
+  }
   nets::save_bundle(output, quantized.network, quantized.folded, remembered(session.config()));
-  report(session, quantized.network, images.shape.at(0), output);
+  report(session, quantized.network, images, output);
   return 0;
 }
 
@@ -94,10 +124,11 @@ Command quantize_command() {
           .summary = "Calibrate a trained network and convert it to an integer network bundle",
           .operands = "RUN_FOLDER|NETWORK.yaml -o DIR [scheme=int8] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "scheme", "activation_bits", "weight_bits", "calibration",
+          .keys = {"model", "weights", "dataset", "quantizer", "scheme", "activation_bits", "weight_bits", "calibration",
                    "output_policy", "rounding", "keep_softmax", "output", "seed", "threads", "json"},
           .details =
-              "Batch norm is folded, ranges come from the first calibration.images training images. The bundle is\n"
+              "A network that was trained quantized becomes the integers that it was trained with, without calibration.\n"
+              "Otherwise batch norm is folded, ranges come from the first calibration.images training images. The bundle is\n"
               "net.yaml, weights.safetensors (integers as integers) and the folded float network for comparisons.",
           .run = run};
 }

@@ -76,6 +76,22 @@ const std::vector<SectionKey> kTrainer{
     {"trainer.threads", "0", "threads, when the key threads is absent"},
 };
 
+const std::vector<SectionKey> kQuantizer{
+    {"quantizer.weights", "", "rule {type, width, ...}; trainer/quant/quant_options.hpp lists types and keys"},
+    {"quantizer.biases", "", "rule; without it they are rounded to the accumulator alone"},
+    {"quantizer.activation", "", "rule"},
+    {"quantizer.gradient.weights", "", "rule, or a list of rules sorted by priority"},
+    {"quantizer.gradient.error", "", "rule, or a list of rules sorted by priority"},
+    {"quantizer.input.type", "like the activations", "affine or fixed"},
+    {"quantizer.input.width", "like the activations, at least 8", "bits of the network's input"},
+    {"quantizer.layers", "", "map of LAYER: rules of one layer, merged onto those above; null removes one"},
+    {"quantizer.update.interval", "100", "steps between new estimates of points"},
+    {"quantizer.quant_delay", "0", "steps in float before anything is quantized"},
+    {"quantizer.freeze_bn_delay", "", "steps until running statistics stand still; never without it"},
+    {"quantizer.output_policy", "tflite_double", "tflite_double, tflite_single or onnx_float"},
+    {"quantizer.rounding", "RND_CONV", "fixed point: rounding of the accumulator's shift"},
+};
+
 const std::vector<SectionKey> kInfo{
     {"info.width", "", "bits of weights, for the columns bitops_mayo and memory_mayo"},
     {"info.activation_width", "", "bits of activations, for bitops_wa, mem_weights, mem_activation"},
@@ -113,7 +129,7 @@ std::vector<SectionKey> machine_section() {
 
 std::vector<SectionKey> section_keys() {
   std::vector<SectionKey> all;
-  for (const auto& part : {kModel, kTopology, kDataset, kTrainer, kSave, kCalibration, machine_section(), kInfo}) {
+  for (const auto& part : {kModel, kTopology, kDataset, kTrainer, kQuantizer, kSave, kCalibration, machine_section(), kInfo}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -1,10 +1,10 @@
 // Filling of layers from a scheme.
 #include "nets/quantize/fill_layer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "arith/error.hpp"
 #include "nets/quantize/affine.hpp"

@@ -200,6 +200,7 @@ void QuantizedGraph::backward_layer(int i, std::int64_t n) {
     case IntegerOp::Requantize:
       contribute(from, n, [&](const TensorView& dx) { backend_.copy(dy, dx); });
       break;
+    case IntegerOp::Softmax: check(false, "quantized graph: softmax before the end cannot be trained"); break;
     case IntegerOp::Flatten:
       contribute(from, n, [&](const TensorView& dx) { backend_.copy(flat(dy), flat(dx)); });
       break;

@@ -24,8 +24,11 @@ class ProvisionalScheme final : public nets::Scheme {
 };
 
 // The structure has what the float network can become; its batch norms all have to go into the layer before them.
-void check_batch_norms(const nets::Network& network, const nets::Network& folded) {
+void check_nodes(const nets::Network& network, const nets::Network& folded) {
   for (const nets::Node& node : network.nodes) {
+    if (node.op == nets::Op::Softmax && folded.find(node.name))
+      throw Error("quantizer: network " + network.name + ": softmax " + node.name +
+                  ": found before other layers, allowed at the output");
     if (node.op != nets::Op::BatchNorm) continue;
     const nets::Op before = network.node(node.inputs[0]).op;
     const bool weighted = before == nets::Op::Conv2d || before == nets::Op::FullyConnected;
@@ -89,7 +92,7 @@ bool QuantizerState::is_wanted(const nets::Value& config) {
 
 QuantizerState::QuantizerState(const nets::Value& config, const nets::Network& network) {
   const nets::Network folded = nets::prepare_float(network);
-  check_batch_norms(network, folded);
+  check_nodes(network, folded);
   structure_ = nets::convert(folded, ProvisionalScheme());
   options_ = read_quant_options(config, traits_of(structure_, folded));
   input_format_ = format_of_input(network.preprocess, network.node(0).shape.c, options_);
