@@ -227,9 +227,12 @@ void Training::save_result(const Graph& infer) {
 
 TrainResult Training::run() {
   load_data();
-  backend_ = make_backend(choose_device(options_.device), options_.threads);
+  const bool quantized = QuantizerState::is_wanted(config_);  // integers are computed by the engines of the host
+  if (quantized && options_.device != "auto" && options_.device != "cpu")
+    throw Error("trainer.device: found " + options_.device + ", allowed cpu with a `quantizer`");
+  backend_ = make_backend(quantized ? "cpu" : choose_device(options_.device), options_.threads);
   if (progress_ != nullptr) fmt::print(progress_, "device: {}\n", backend_->name());
-  if (QuantizerState::is_wanted(config_)) {
+  if (quantized) {
     quantizers_ = std::make_unique<QuantizerState>(config_, network_);
     quantizers_->check_length(static_cast<std::uint64_t>(options_.epochs * steps_per_epoch_));
   }

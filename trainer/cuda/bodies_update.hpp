@@ -59,4 +59,22 @@ struct Adam {
   }
 };
 
+struct RmsProp {
+  const StepScalars* step;
+  double lr_scale;
+  float weight_decay, keep, take, momentum, epsilon;
+  const float* gradient;
+  float* square;
+  float* m;  // null: no momentum
+  float* w;
+  GUARDBIT_HD void operator()(Count i) const {
+    const auto rate = static_cast<float>(step->learning_rate * lr_scale);
+    const float g = gradient[i] + weight_decay * w[i];
+    square[i] = keep * square[i] + take * g * g;
+    float change = rate * g / std::sqrt(square[i] + epsilon);
+    if (m != nullptr) change = m[i] = momentum * m[i] + change;
+    w[i] -= change;
+  }
+};
+
 }  // namespace guardbit::trainer::cuda

@@ -172,6 +172,12 @@ void DeviceBackend<Queue>::update(const OptimizerSpec& spec, double weight_decay
       queue_.each(n, Adam{step(), lr_scale, weight_decay, spec.beta1, spec.beta2, static_cast<float>(spec.epsilon),
                           spec.rule == Rule::AdamW, data(gradient), data(state0), data(state1), data(parameter)});
       return;
+    case Rule::RmsProp:
+      queue_.each(n, RmsProp{step(), lr_scale, static_cast<float>(weight_decay), static_cast<float>(spec.decay),
+                             static_cast<float>(1 - spec.decay), static_cast<float>(spec.momentum),
+                             static_cast<float>(spec.epsilon), data(gradient), data(state0), data(state1),
+                             data(parameter)});
+      return;
   }
   require(false, "update: unknown rule");
 }
