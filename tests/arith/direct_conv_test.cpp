@@ -67,6 +67,22 @@ TEST(DirectConv, WideStripsOfManyChannels) {
   }
 }
 
+TEST(DirectConv, TheFirstOverflowMayBeInALaterStrip) {
+  // Far right in the first row of outputs, and far left in the last one.
+  Tally tally;
+  ConvProblem p;
+  p.g = {.images = 1, .h = 6, .w = 44, .c = 300, .p = 4, .q = 42, .k = 300, .r = 3, .s = 3, .groups = 300};
+  p.accumulation.accumulator = {integer_format(14, true, Overflow::SAT), 1};
+  p.u8.assign(6 * 44 * 300, 1);
+  p.weight.assign(300 * 9, 100);
+  p.u8[(0 * 44 + 43) * 300 + 7] = 255;
+  p.u8[(5 * 44 + 0) * 300 + 3] = 255;
+  const testing::ConvResult expected = definition(p);
+  ASSERT_EQ(expected.evidence.accumulator.first->output, testing::kFirst + 41 * 300 + 7);
+  compare_direct(p, expected, tally);
+  EXPECT_EQ(tally.overflowed, 2U);
+}
+
 // One row of pixels and 1x1 filters: a matrix product with codes and weights of 16 bits.
 ConvProblem product(int pixels, int depth, int filters, const Format& format, int step = 1) {
   ConvProblem p;
@@ -94,23 +110,57 @@ TEST(DirectConv, ExtremeOperandsOfSixteenBits) {
 }
 
 TEST(DirectConv, ASumThatLeavesTheFormatWithinAChunkIsFound) {
-  // Alone among small products, one makes the sum leave the format and the next brings it back, at every place.
-  for (int hot = 0; hot < 130; ++hot) {
+  // Alone among small products, one makes the sum leave the format and the next brings it back, at every place; with
+  // operands of both signs, and (zero point -32768) where none can be negative.
+  for (int hot = 0; hot < 130; hot += 3) {
     for (const int sign : {1, -1}) {
-      Tally tally;
-      ConvProblem p = product(67, 131, 33, integer_format(24, true, hot % 2 == 0 ? Overflow::SAT : Overflow::WRAP));
-      for (std::size_t i = 0; i < p.s16.size(); ++i) p.s16[i] = static_cast<std::int16_t>(i % 3);
-      for (std::size_t i = 0; i < p.weight.size(); ++i) p.weight[i] = static_cast<int>(i % 5) - 2;
-      const auto pixel = static_cast<std::size_t>(hot) % 67;
-      const auto filter = static_cast<std::size_t>(hot) % 33;
-      const auto at = static_cast<std::size_t>(hot);
-      p.s16[pixel * 131 + at] = p.s16[pixel * 131 + at + 1] = 20000;
-      p.weight[filter * 131 + at] = sign * 20000;
-      p.weight[filter * 131 + at + 1] = -sign * 20000;
-      expect_agreement(p, tally);
-      if (HasFatalFailure()) return;
-      EXPECT_GE(tally.overflowed, 1U);
+      for (const int zero_point : {0, -32768}) {
+        Tally tally;
+        ConvProblem p = product(67, 131, 33, integer_format(24, true, hot % 2 == 0 ? Overflow::SAT : Overflow::WRAP));
+        p.zero_point = zero_point;
+        for (std::size_t i = 0; i < p.s16.size(); ++i) {
+          p.s16[i] = static_cast<std::int16_t>(zero_point + static_cast<int>(i % 3));
+        }
+        for (std::size_t i = 0; i < p.weight.size(); ++i) p.weight[i] = static_cast<int>(i % 5) - 2;
+        const auto pixel = static_cast<std::size_t>(hot) % 67;
+        const auto filter = static_cast<std::size_t>(hot) % 33;
+        const auto at = static_cast<std::size_t>(hot);
+        const int back = zero_point == 0 && hot % 4 < 2 ? -1 : 1;  // the sign of the operand that leads back
+        p.s16[pixel * 131 + at] = static_cast<std::int16_t>(zero_point + 20000);
+        p.s16[pixel * 131 + at + 1] = static_cast<std::int16_t>(zero_point + back * 20000);
+        p.weight[filter * 131 + at] = sign * 20000;
+        p.weight[filter * 131 + at + 1] = -back * sign * 20000;
+        expect_agreement(p, tally);
+        if (HasFatalFailure()) return;
+        EXPECT_GE(tally.overflowed, 1U);
+      }
     }
+  }
+}
+
+TEST(DirectConv, TheSumThatAChunkBeginsWithCounts) {
+  // 16 products lead to 1000 below a bound, the next passes it by 1000, and 15 fall so far that only the sum at the
+  // chunk's beginning tells. The first pixel has shown that range before. No operand is negative: bounds are tight.
+  for (const int sign : {1, -1}) {
+    Tally tally;
+    ConvProblem p = product(70, 128, 20, integer_format(20, true, Overflow::SAT));
+    p.zero_point = -32768;
+    std::fill(p.s16.begin(), p.s16.end(), std::int16_t{-32768});
+    for (int pixel = 0; pixel < 70; ++pixel) {
+      for (int k = 0; k < 32; ++k) {
+        const int code = pixel > 0 || k < 16 ? 100 : k == 16 ? 200 : 0;
+        p.s16[static_cast<std::size_t>(pixel * 128 + k)] = static_cast<std::int16_t>(code - 32768);
+      }
+    }
+    for (int filter = 0; filter < 20; ++filter) {
+      for (int k = 0; k < 32; ++k) {
+        p.weight[static_cast<std::size_t>(filter * 128 + k)] = sign * (k < 16 ? 100 : k == 16 ? 20 : -300);
+      }
+      p.initial.push_back(sign * (524287 - 160000 - 1000));
+    }
+    expect_agreement(p, tally);
+    if (HasFatalFailure()) return;
+    EXPECT_EQ(tally.overflowed, 70U * 20U);
   }
 }
 
