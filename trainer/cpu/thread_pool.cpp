@@ -8,11 +8,14 @@ SingleThreadedOpenMp::SingleThreadedOpenMp() : before_(omp_get_max_threads()) { 
 SingleThreadedOpenMp::~SingleThreadedOpenMp() { omp_set_num_threads(before_); }
 
 namespace {
-// Rounds of waiting without sleeping, some tens of microseconds: an operator follows the next within that time.
-constexpr int kSpins = 4000;
+// Rounds of waiting without sleeping, about half a millisecond: an operator follows the next within that time, and
+// whoever sleeps has to wait for a processor where others work beside. With fewer processors than threads waiting
+// takes the time of those that work.
+constexpr int kSpins = 40000, kSpinsWhenCrowded = 1000;
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads)
+    : spins_(threads <= static_cast<int>(std::thread::hardware_concurrency()) ? kSpins : kSpinsWhenCrowded) {
   for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { worker_loop(worker); });
 }
 
@@ -34,7 +37,7 @@ void ThreadPool::worker_loop(int worker) {
   omp_set_num_threads(1);
   std::uint64_t seen = 0;
   while (true) {
-    for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen && !stop_; ++spin)
+    for (int spin = 0; spin < spins_ && generation_.load(std::memory_order_acquire) == seen && !stop_; ++spin)
       __builtin_ia32_pause();
     {
       std::unique_lock lock(mutex_);
@@ -78,7 +81,7 @@ void ThreadPool::run_pieces(int pieces, Function function, void* context) {
     open_ = false;  // a worker that wakes up now has nothing to do and is not waited for
   }
   for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
-    if (spin < kSpins) __builtin_ia32_pause();
+    if (spin < spins_) __builtin_ia32_pause();
     else std::this_thread::yield();
   }
 }

@@ -51,6 +51,7 @@ class ThreadPool {
   void take_pieces(int worker);
   void worker_loop(int worker);
 
+  int spins_;
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
