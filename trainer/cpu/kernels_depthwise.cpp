@@ -75,6 +75,9 @@ GUARDBIT_INLINE void inner_outputs(const Image& m, int begin, int end, const flo
     for (int i = 0; i < Group; ++i) sum[i] = start;
     const float* from = x + static_cast<Count>(q * stride - m.left) * m.channels;
 #pragma GCC unroll 8
+    for (int j = 0; j < Group; ++j)  // what the next row of outputs reads
+      __builtin_prefetch(from + Rows * m.row + static_cast<Count>(j + 1) * m.channels);
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 8
       for (int j = 0; j < kTaps + Group - 1; ++j) {
