@@ -80,6 +80,13 @@ TEST_P(BackendSuite, ConvolutionOfOneRowIsTheDotProduct) {
   expect_near(y, {12.5, 24.5, 40.5});
 }
 
+TEST_P(BackendSuite, PointwiseConvolutionWithAStrideSkipsPixels) {
+  const ConvAttributes conv{.window = {.stride_w = 2}, .channels = 1, .bias = false};
+  const TensorView x = device_.make(2, {1, 3, 1}, {1, 2, 3, 4, 5, 6}), y = device_.make(2, {1, 2, 1});
+  device_->conv_forward(conv, x, device_.make(1, {1, 1, 1}, {10}), {}, y);
+  expect_near(y, {10, 30, 40, 60});
+}
+
 TEST_P(BackendSuite, GradientOfConvolution) {
   check_conv({.window = {.kernel_h = 3, .kernel_w = 3, .padding = {1, 1, 1, 1}}, .channels = 4}, 3, {5, 6, 3},
              {5, 6, 4});
@@ -87,6 +94,16 @@ TEST_P(BackendSuite, GradientOfConvolution) {
 TEST_P(BackendSuite, GradientOfStridedDilatedConvolutionWithUnevenPadding) {
   check_conv({.window = {.kernel_h = 2, .kernel_w = 3, .stride_h = 2, .stride_w = 1, .dilation_h = 2, .dilation_w = 1,
                          .padding = {0, 1, 2, 0}}, .channels = 5, .bias = false}, 2, {7, 5, 2}, {3, 5, 5});
+}
+// The patches of a 1x1 convolution are the pixels, but not of every pixel when it strides or pads.
+TEST_P(BackendSuite, GradientOfPointwiseConvolution) {
+  check_conv({.window = {}, .channels = 5}, 3, {3, 4, 4}, {3, 4, 5});
+}
+TEST_P(BackendSuite, GradientOfStridedPointwiseConvolution) {
+  check_conv({.window = {.stride_h = 2, .stride_w = 2}, .channels = 5}, 3, {5, 6, 4}, {3, 3, 5});
+}
+TEST_P(BackendSuite, GradientOfPaddedPointwiseConvolution) {
+  check_conv({.window = {.padding = {1, 0, 0, 1}}, .channels = 3}, 2, {3, 3, 2}, {4, 4, 3});
 }
 TEST_P(BackendSuite, GradientOfGroupedConvolution) {
   check_conv({.window = {.kernel_h = 3, .kernel_w = 3, .padding = {}}, .channels = 6, .groups = 2}, 2, {4, 5, 4}, {2, 3, 6});

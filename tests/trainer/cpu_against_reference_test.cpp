@@ -41,6 +41,7 @@ ConvCase random_conv(arith::Random& random) {
   w = {pick(1, 5), pick(1, 5), pick(1, 3), pick(1, 3), pick(1, 2), pick(1, 2), {pick(0, 2), pick(0, 2), pick(0, 2),
        pick(0, 2)}};
   const int kind = pick(0, 3);
+  if (kind == 2) w.kernel_h = w.kernel_w = 1, w.padding = {};  // pointwise, often with a stride
   c.conv.groups = kind == 0 ? pick(2, 5) : 1;
   const int in_each = kind == 1 ? 16 : pick(1, 6), out_each = kind == 1 ? 32 : pick(1, 7);
   c.conv.channels = c.conv.groups * out_each;

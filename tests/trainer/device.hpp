@@ -1,8 +1,8 @@
 // Tensors on a back end, for tests: made from numbers, read back as numbers.
 //
 // Beside the back ends that users can name there are `cuda_on_host`, the operators of the CUDA back end with loops in
-// place of launches, and `cuda_scattered`: the same with the bodies of a launch in another order, device memory that the
-// host cannot touch, and a workspace of 8 KiB, so that convolutions take few images at a time.
+// place of launches, and `cuda_scattered`: the same with the bodies of a launch in another order, device memory that
+// the host cannot touch, and a workspace of 8 KiB, so that convolutions take few images at a time.
 #pragma once
 
 #include <deque>
