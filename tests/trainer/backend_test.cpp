@@ -86,6 +86,12 @@ TEST_P(BackendSuite, PointwiseConvolutionWithAStrideSkipsPixels) {
   device_->conv_forward(conv, x, device_.make(1, {1, 1, 1}, {10}), {}, y);
   expect_near(y, {10, 30, 40, 60});
 }
+TEST_P(BackendSuite, PointwiseConvolutionOfPaddingIsTheBias) {
+  const ConvAttributes conv{.window = {.padding = {.left = 1}}, .channels = 1};
+  const TensorView x = device_.make(2, {1, 2, 1}, {1, 2, 3, 4}), y = device_.make(2, {1, 3, 1});
+  device_->conv_forward(conv, x, device_.make(1, {1, 1, 1}, {10}), device_.make(1, {}, {0.5}), y);
+  expect_near(y, {0.5, 10.5, 20.5, 0.5, 30.5, 40.5});
+}
 
 TEST_P(BackendSuite, GradientOfConvolution) {
   check_conv({.window = {.kernel_h = 3, .kernel_w = 3, .padding = {1, 1, 1, 1}}, .channels = 4}, 3, {5, 6, 3},
