@@ -109,6 +109,12 @@ class Backend {
   // Memory.
   [[nodiscard]] virtual std::size_t element_bytes(Element element) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Memory> allocate(std::size_t bytes) = 0;
+  /// Memory that begins with these bytes; those of the host take them over without a copy, and are not aligned then.
+  [[nodiscard]] virtual std::unique_ptr<Memory> adopt(std::vector<std::uint8_t> bytes) {
+    std::unique_ptr<Memory> memory = allocate(bytes.size());
+    copy_in({memory->address(), Element::Byte, static_cast<std::int64_t>(bytes.size()), {}}, bytes.data());
+    return memory;
+  }
   /// Raw bytes in the device's representation; copy_out waits for all earlier calls.
   virtual void copy_in(const TensorView& to, const void* from) = 0;
   virtual void copy_out(void* to, const TensorView& from) = 0;

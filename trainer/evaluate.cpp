@@ -7,14 +7,13 @@
 
 namespace guardbit::trainer {
 
-DeviceDataset::DeviceDataset(Backend& backend, const nets::Dataset& dataset) {
+DeviceDataset::DeviceDataset(Backend& backend, nets::Dataset&& dataset) {
   images_ = {nullptr, Element::Byte, dataset.count(), {dataset.height, dataset.width, dataset.channels}};
   labels_ = {nullptr, Element::Int32, dataset.count(), {}};
-  image_memory_ = backend.allocate(static_cast<std::size_t>(images_.count()));
+  image_memory_ = backend.adopt(std::move(dataset.images));
   label_memory_ = backend.allocate(static_cast<std::size_t>(labels_.count()) * sizeof(std::int32_t));
   images_.data = image_memory_->address();
   labels_.data = label_memory_->address();
-  backend.copy_in(images_, dataset.images.data());
   const std::vector<std::int32_t> labels(dataset.labels.begin(), dataset.labels.end());
   backend.copy_in(labels_, labels.data());
 }

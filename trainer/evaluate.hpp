@@ -19,7 +19,8 @@ struct Evaluation {
 /// A data set in device memory.
 class DeviceDataset {
  public:
-  DeviceDataset(Backend& backend, const nets::Dataset& dataset);
+  DeviceDataset(Backend& backend, const nets::Dataset& dataset) : DeviceDataset(backend, nets::Dataset(dataset)) {}
+  DeviceDataset(Backend& backend, nets::Dataset&& dataset);  // the images are not copied where they need not be
   [[nodiscard]] const TensorView& images() const { return images_; }
   [[nodiscard]] const TensorView& labels() const { return labels_; }
   [[nodiscard]] std::int64_t count() const { return images_.n; }

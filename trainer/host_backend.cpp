@@ -21,6 +21,21 @@ HostMemory::~HostMemory() { std::free(data_); }
 
 std::unique_ptr<Memory> HostBackend::allocate(std::size_t bytes) { return std::make_unique<HostMemory>(bytes); }
 
+namespace {
+class AdoptedMemory final : public Memory {
+ public:
+  explicit AdoptedMemory(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
+  [[nodiscard]] void* address() const override { return const_cast<std::uint8_t*>(bytes_.data()); }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
+}  // namespace
+
+std::unique_ptr<Memory> HostBackend::adopt(std::vector<std::uint8_t> bytes) {
+  return std::make_unique<AdoptedMemory>(std::move(bytes));
+}
+
 void HostBackend::copy_in(const TensorView& to, const void* from) {
   std::memcpy(to.data, from, static_cast<std::size_t>(to.count()) * element_bytes(to.element));
 }

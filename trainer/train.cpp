@@ -249,9 +249,7 @@ TrainResult Training::run() {
   Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train, quantizers_.get());
   if (options_.mixup > 0) blend_ = std::make_unique<Blend>(*backend_, network_, graph, batch_);
   Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer, quantizers_.get());
-  const DeviceDataset train_data(*backend_, train_), test_data(*backend_, test_);
-  train_.images = {};  // the device has its own copy
-  test_.images = {};
+  const DeviceDataset train_data(*backend_, std::move(train_)), test_data(*backend_, std::move(test_));
   EpochLog log(options_.output / "log.jsonl", done_.epoch), timing(options_.output / "timing.jsonl", done_.epoch);
   ProgressLine line(progress_, options_.epochs, train_data.count());
   TrainResult result;
