@@ -57,8 +57,9 @@ class BlockWorker {
     for (std::int64_t b = first_block; b < last_block; ++b) column_block(p_.columns[static_cast<std::size_t>(b)]);
     const std::int64_t row = counts_.first_row();
     if (row < 0 || counts_.found()) return;
-    counts_.set_first(
-        {out_.first_output + (first + row) * out_.row_step + counts_.first_col(), first_narrowing(p_, left_.row(row), counts_.first_col())});
+    const std::int64_t col = counts_.first_col();
+    const std::int64_t index = out_.first_output + (first + row) * out_.row_step + col;
+    counts_.set_first({index, first_narrowing(p_, left_.row(row), col)});
   }
 
  private:
@@ -156,10 +157,10 @@ class BlockWorker {
     return false;
   }
 
-  // Whether in most rows of the first tile so many sums end beyond the limits that lanes would compute the row whole.
-  // Asked once, before the rows' squares are summed up, and again after a pause.
+  // Whether in most rows of the first tile so many sums end beyond the limits that lanes would compute them whole.
+  // Asked once, and again after a pause.
   bool fails_at_a_glance(const ColumnBlock& block, std::uint32_t open, const Limits& limits) {
-    const std::int64_t tiles = (p_.rows + kMr - 1) / kMr * static_cast<std::int64_t>(p_.columns.size());
+    const std::int64_t tiles = p_.rows / kMr * std::ssize(p_.columns);
     if (glanced_ || !p_.may_give_up || tiles < kGlanceTiles) return false;
     glanced_ = true;
     const std::int64_t rows = std::min<std::int64_t>(kMr, left_.count());
@@ -381,8 +382,7 @@ class BlockWorker {
   std::vector<float> norms_;            // [segments]
   int hopeless_blocks_ = 0;
   std::int64_t pause_ = 0;  // rows
-  bool glanced_ = false;
-  bool have_product_ = true;  // of this block of columns
+  bool glanced_ = false, have_product_ = true;  // have_product_: of this block of columns
 };
 
 }  // namespace

@@ -43,8 +43,8 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
 
 // One product after the other for kMr rows; the loop that decides how fast saturation is. Assembler, because the order
 // of its instructions is worth a fifth of the time: all of a kind for four rows, none waiting for the one before it, so
-// that the multiplications, saturating additions and comparisons keep their two pipes busy; and because all 32 registers
-// are taken, which compilers answer with spills.
+// that the multiplications, saturating additions and comparisons keep their two pipes busy; and because all 32
+// registers are taken, which compilers answer with spills.
 //
 // Registers of row r: value r, exact sum 8 + r, product 16 + r, wrapped sum 24 + r % 4; its masks are kr % 4 + 1. S is
 // the product's place in a block. X0 to X3 are what is done for the masks of the block before, a few instructions at a

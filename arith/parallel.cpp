@@ -2,8 +2,8 @@
 //
 // A call puts its parts into a queue, where the pool's threads and the caller itself take them; so it gets done even if
 // no thread is free, or none can be started, or in the child of a fork, which has no threads but its own. (Between fork
-// and exec such a child may only call what any child of a process with threads may.) A thread that waits for parts waits
-// for threads that are computing them, never for one that waits for it: calls within parts end first.
+// and exec such a child may only call what any child of a process with threads may.) A thread that waits for parts
+// waits for threads that are computing them, never for one that waits for it: calls within parts end first.
 #include "arith/parallel.hpp"
 
 #include <atomic>
