@@ -184,7 +184,8 @@ Command config_check_command() {
           .summary = "Merge and read a configuration without running anything",
           .operands = "CONFIG.yaml|RUN_FOLDER|BUNDLE... [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "trainer", "quantizer", "scheme", "activation_bits", "weight_bits", "calibration",
+          .keys = {"model", "weights", "dataset", "trainer", "quantizer", "scheme", "activation_bits", "weight_bits",
+                   "calibration",
                    "output_policy", "rounding", "machine", "info", "save", "load", "json", "threads", "seed"},
           .details = "Unknown keys, values out of range and networks that do not fit together are errors (exit code 2).",
           .run = check};

@@ -88,12 +88,13 @@ Command eval_command() {
           .summary = "Accuracy of a float network, or of integers with one engine",
           .operands = "NETWORK.yaml|RUN_FOLDER|BUNDLE [MACHINE.yaml] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "quantizer", "machine", "engine", "samples", "first", "split", "json", "threads",
+          .keys = {"model", "weights", "dataset", "quantizer", "machine", "engine", "samples", "first", "split", "json",
+                   "threads",
                    "seed"},
           .details =
-              "All images of the test split unless samples says otherwise. A bundle, and a run folder that was trained\n"
-              "quantized (quantizer=null: its float network), runs on the engine fast unless engine says otherwise; of\n"
-              "equal scores the first class counts.",
+              "All images of the test split unless samples says otherwise. A bundle, and a run folder that was\n"
+              "trained quantized (quantizer=null: its float network), runs on the engine fast unless engine says\n"
+              "otherwise; of equal scores the first class counts.",
           .run = run};
 }
 

@@ -17,8 +17,8 @@ struct IntegerSource {
 };
 [[nodiscard]] IntegerSource load_integer(const Session& session);
 
-// What a run folder that was trained quantized knows of its integers; nothing for any other network, or when the command
-// line says quantizer=null. Error when the training did not finish.
+// What a run folder that was trained quantized knows of its integers; nothing for any other network, or when the
+// command line says quantizer=null. Error when the training did not finish.
 [[nodiscard]] std::optional<nets::QuantizationRecord> trained_record(const Session& session);
 // The integers that a run folder was trained with.
 [[nodiscard]] IntegerSource convert_trained(const nets::Network& network, const nets::QuantizationRecord& record,

@@ -1,5 +1,5 @@
-// guardbit quantize: a trained network becomes a bundle of integers: calibrated on training images, or, if it was trained
-// quantized, the integers that it was trained with.
+// guardbit quantize: a trained network becomes a bundle of integers: calibrated on training images, or, if it was
+// trained quantized, the integers that it was trained with.
 #include "nets/quantize/quantize.hpp"
 
 #include <fmt/format.h>
@@ -81,8 +81,8 @@ std::optional<nets::QuantizationRecord> formats_of_training(const Session& sessi
     if (!record || !session.root().has(key)) continue;
     const nets::Value value = session.root().raw(key);
     session.root().fail(key, value.is_scalar() ? value.text() : "a map",
-                        fmt::format("nothing: {} was trained quantized and keeps its integers; quantizer=null calibrates "
-                                    "its float network instead", session.folder().string()));
+                        fmt::format("nothing: {} was trained quantized and keeps its integers; quantizer=null "
+                                    "calibrates its float network instead", session.folder().string()));
   }
   return record;
 }
@@ -124,12 +124,13 @@ Command quantize_command() {
           .summary = "Calibrate a trained network and convert it to an integer network bundle",
           .operands = "RUN_FOLDER|NETWORK.yaml -o DIR [scheme=int8] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "quantizer", "scheme", "activation_bits", "weight_bits", "calibration",
-                   "output_policy", "rounding", "keep_softmax", "output", "seed", "threads", "json"},
+          .keys = {"model", "weights", "dataset", "quantizer", "scheme", "activation_bits", "weight_bits",
+                   "calibration", "output_policy", "rounding", "keep_softmax", "output", "seed", "threads", "json"},
           .details =
-              "A network that was trained quantized becomes the integers that it was trained with, without calibration.\n"
-              "Otherwise batch norm is folded, ranges come from the first calibration.images training images. The bundle is\n"
-              "net.yaml, weights.safetensors (integers as integers) and the folded float network for comparisons.",
+              "A network that was trained quantized becomes the integers that it was trained with, without\n"
+              "calibration. Otherwise batch norm is folded, ranges come from the first calibration.images training\n"
+              "images. The bundle is net.yaml, weights.safetensors (integers as integers) and the folded float\n"
+              "network for comparisons.",
           .run = run};
 }
 

@@ -31,7 +31,8 @@ int run(const Invocation& invocation) {
   const std::filesystem::path output = session.required_output();
   const nets::NetworkInfo info = nets::network_info(load_float(session));
   const nets::Value config = training_config(session, *invocation.command);
-  for (const std::string_view key : {"trainer", "quantizer", "save", "load", "dataset", "model"}) session.root().ignore(key);
+  for (const std::string_view key : {"trainer", "quantizer", "save", "load", "dataset", "model"})
+    session.root().ignore(key);
   session.finish();
 
   fmt::print("train {}: {} parameters, {} MACs per image\n", info.name, grouped(info.totals.trainables),
@@ -55,10 +56,11 @@ Command train_command() {
           .summary = "Train a network (CPU or GPU) into a run folder: weights, configuration, checkpoints, log",
           .operands = "RECIPE.yaml|NETWORK.yaml|RUN_FOLDER... -o DIR [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "trainer", "quantizer", "output", "load", "save", "seed", "threads", "json"},
+          .keys = {"model", "weights", "dataset", "trainer", "quantizer", "output", "load", "save", "seed",
+                   "threads", "json"},
           .details =
-              "The same configuration and seed give the same bytes. With a section quantizer the forward pass computes the\n"
-              "codes that `guardbit quantize` gives afterwards. --load latest continues from the folder's last\n"
+              "The same configuration and seed give the same bytes. With a section quantizer the forward pass computes\n"
+              "the codes that `guardbit quantize` gives afterwards. --load latest continues from the folder's last\n"
               "checkpoint. On a terminal a progress line shows images/s, loss, accuracy and time left.",
           .run = run};
 }

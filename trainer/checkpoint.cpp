@@ -119,7 +119,8 @@ Progress load_checkpoint(const fs::path& file, Backend& backend, Parameters& par
   std::vector<double> numbers;
   for (const Quantizer::State& one : quantizers) {
     numbers.push_back(find("quantizer." + one.name, {1}).as<double>(where)[0]);
-    if (!std::isfinite(numbers.back())) throw Error(where + ": tensor quantizer." + one.name + ": found a number that is not finite");
+    if (!std::isfinite(numbers.back()))
+      throw Error(where + ": tensor quantizer." + one.name + ": found a number that is not finite");
     ++expected;
   }
   const std::vector<std::int64_t> progress = find("progress", {2}).as<std::int64_t>(where);

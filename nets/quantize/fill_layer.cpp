@@ -44,8 +44,8 @@ void round_to(FloatTensor& values, const TensorFormat& format) {
   const auto low = static_cast<double>(format.format.min_code());
   const auto high = static_cast<double>(format.format.max_code());
   for (float& v : values.data) {
-    const double code = std::clamp(std::nearbyint(v / format.scale) + static_cast<double>(format.zero_point), low, high);
-    v = static_cast<float>(dequantize(static_cast<std::int64_t>(code), format));
+    const double code = std::nearbyint(v / format.scale) + static_cast<double>(format.zero_point);
+    v = static_cast<float>(dequantize(static_cast<std::int64_t>(std::clamp(code, low, high)), format));
   }
 }
 

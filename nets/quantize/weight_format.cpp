@@ -69,7 +69,8 @@ IntTensor weight_codes(const WeightFormat& format, const std::vector<double>& ro
       uniform(format, rounding_scales, weight, codes);
       break;
     case WeightMapping::Sign:
-      std::transform(weight.data.begin(), weight.data.end(), codes.data.begin(), [](float w) { return w < 0 ? -1 : 1; });
+      std::transform(weight.data.begin(), weight.data.end(), codes.data.begin(),
+                     [](float w) { return w < 0 ? -1 : 1; });
       break;
     case WeightMapping::Tanh:
       odd_levels(format, weight, codes);

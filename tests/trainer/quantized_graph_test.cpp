@@ -19,7 +19,8 @@ struct Rules {
 };
 const Rules kRules[] = {
     {"int8", "  weights: {type: affine}\n  activation: {type: affine, decay: 0.9}\n"},
-    {"dfp16", "  weights: {type: dfp, width: 16}\n  biases: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n"
+    {"dfp16", "  weights: {type: dfp, width: 16}\n  biases: {type: dfp, width: 16}\n"
+              "  activation: {type: dfp, width: 16}\n"
               "  gradient: {weights: {type: dfp, width: 16, stochastic: ulp}, error: {type: dfp, width: 16}}\n"
               "  update: {interval: 3}\n"},
     {"dfp8", "  weights: {type: dfp}\n  activation: {type: dfp}\n  update: {interval: 2}\n"},
@@ -95,7 +96,8 @@ TEST_P(QuantizedCodes, OfTheTrainerAreThoseOfEveryEngine) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, QuantizedCodes, testing::Combine(testing::ValuesIn(kRules), testing::Values("cpu", "reference")),
+INSTANTIATE_TEST_SUITE_P(, QuantizedCodes,
+                         testing::Combine(testing::ValuesIn(kRules), testing::Values("cpu", "reference")),
                          [](const auto& one) {
                            return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param);
                          });
@@ -110,8 +112,8 @@ void load_noise(QuantizedRun& run, Graph& graph) {
   upload(*run.backend, graph.input(run.batch), std::span<const double>(pixels));
 }
 
-// With rules so fine that rounding hardly matters, the gradient of the quantized graph is that of the float network with
-// its batch normalization standing still: differences of the loss of inference.
+// With rules so fine that rounding hardly matters, the gradient of the quantized graph is that of the float network
+// with its batch normalization standing still: differences of the loss of inference.
 TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
   const nets::Network start = small_network(kSmallResnet);
   QuantizedRun run(start,
@@ -163,7 +165,8 @@ TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
 
 TEST(QuantizedGradients, AreTheSameBytesWithOneAndTwoThreads) {
   for (const Rules& rules : {kRules[0], kRules[1], kRules[3]}) {
-    QuantizedRun one(small_network(kSmallResnet), rules.yaml, "cpu", 1), two(small_network(kSmallResnet), rules.yaml, "cpu", 2);
+    QuantizedRun one(small_network(kSmallResnet), rules.yaml, "cpu", 1);
+    QuantizedRun two(small_network(kSmallResnet), rules.yaml, "cpu", 2);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(one.step(), two.step());
     for (const Parameter& p : one.parameters.all()) {
       const Parameter& q = two.parameters.get(p.name);

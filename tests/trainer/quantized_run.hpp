@@ -37,11 +37,13 @@ inline const char* const kSmallResnet = R"(
 name: resnet
 input: [28, 28, 1]
 layers:
-  conv0: {type: convolution, channels: 8, kernel: 3, stride: 2, padding: same, batch_norm: {momentum: 0.8}, activation: relu}
+  conv0: {type: convolution, channels: 8, kernel: 3, stride: 2, padding: same, batch_norm: {momentum: 0.8},
+    activation: relu}
   a1: {type: convolution, channels: 8, kernel: 3, padding: same, batch_norm: {momentum: 0.8}, activation: relu}
   a2: {type: depthwise_convolution, kernel: 3, padding: same, batch_norm: {momentum: 0.8}}
   add1: {type: add, activation: relu}
-  b1: {type: convolution, channels: 12, kernel: 3, stride: 2, padding: same, bias: true, batch_norm: {momentum: 0.8}, activation: relu6}
+  b1: {type: convolution, channels: 12, kernel: 3, stride: 2, padding: same, bias: true, batch_norm: {momentum: 0.8},
+    activation: relu6}
   b2: {type: convolution, channels: 12, kernel: 1, stride: 2}
   add2: {type: add}
   r2: {type: activation, mode: relu}

@@ -34,7 +34,8 @@ model:
   name: small
   input: [28, 28, 1]
   layers:
-    c1: {type: convolution, channels: 8, kernel: 5, stride: 2, padding: same, batch_norm: {momentum: 0.9}, activation: relu}
+    c1: {type: convolution, channels: 8, kernel: 5, stride: 2, padding: same, batch_norm: {momentum: 0.9},
+      activation: relu}
     p1: {type: max_pool, kernel: 2}
     drop: {type: dropout, rate: 0.1}
     c2: {type: convolution, channels: 12, kernel: 3, padding: same, batch_norm: {momentum: 0.9}, activation: relu}
@@ -125,8 +126,8 @@ TEST_F(QuantizedTrain, TheConvertedNetworkIsWhatWasTested) {
     const nets::IntegerNetwork network = converted("run");
     const nets::Dataset test = nets::load_dataset(
         nets::read_dataset_spec(nets::Section(config("run")).section("dataset")), nets::Split::Test);
-    const nets::RunResult out =
-        nets::make_fast_engine()->run(network, nets::uniform(network, {}), nets::quantize_input(network, test.images.data(), test.count()), {});
+    const nets::IntTensor input = nets::quantize_input(network, test.images.data(), test.count());
+    const nets::RunResult out = nets::make_fast_engine()->run(network, nets::uniform(network, {}), input, {});
     const nets::IntTensor& scores = out.layers[static_cast<std::size_t>(network.output)].codes;
     std::int64_t right = 0;
     for (std::int64_t n = 0; n < test.count(); ++n) {
@@ -149,7 +150,8 @@ TEST_F(QuantizedTrain, WrongConfigurationsAreToldBeforeTraining) {
   EXPECT_EQ(error_of([&] { run("bad", {"quantizer.quant_delay=36"}); }),
             "quantizer.quant_delay: found 36, allowed 0 to 35: the training has 36 steps");
   EXPECT_EQ(error_of([&] { run("bad", {"quantizer.layers.c3={weights: null}"}); }),
-            "command line: quantizer.layers.c3: found a layer without codes of its own, or no layer, allowed c1, c2, fc");
+            "command line: quantizer.layers.c3: found a layer without codes of its own, or no layer, allowed c1, c2, "
+            "fc");
   EXPECT_FALSE(fs::exists(folder_ / "bad/checkpoints"));
 }
 
@@ -186,8 +188,8 @@ TEST_F(QuantizedTrain, TheRecordIsReadWithEveryCheck) {
   EXPECT_NE(with("output_policy: tflite_double", "output_polcy: x").find("unknown key"), std::string::npos);
   nets::atomic_write(file, std::string_view(good));
   std::ofstream(folder_ / "run/weights.safetensors", std::ios::app) << " ";
-  EXPECT_NE(error_of([&] { static_cast<void>(nets::load_record(folder_ / "run")); }).find("the record is of other weights"),
-            std::string::npos);
+  const std::string message = error_of([&] { static_cast<void>(nets::load_record(folder_ / "run")); });
+  EXPECT_NE(message.find("the record is of other weights"), std::string::npos) << message;
 }
 
 TEST_F(QuantizedTrain, ALossThatIsNotFiniteStops) {

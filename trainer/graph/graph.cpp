@@ -22,7 +22,8 @@ nets::Network without_parameters(const nets::Network& network) {
 
 Graph::Graph(Backend& backend, const nets::Network& network, const Parameters& parameters, std::int64_t batch,
              Mode mode, QuantizerState* quantizers)
-    : backend_(backend), quantizers_(quantizers), network_(without_parameters(network)), mode_(mode), scores_(network.output) {
+    : backend_(backend), quantizers_(quantizers), network_(without_parameters(network)), mode_(mode),
+      scores_(network.output) {
   if (network_.node(scores_).op == Op::Softmax) scores_ = network_.node(scores_).inputs[0];
   const nets::Node& last = network_.node(scores_);
   if (last.shape.h != 1 || last.shape.w != 1)
@@ -46,7 +47,8 @@ Graph::Graph(Backend& backend, const nets::Network& network, const Parameters& p
   metrics_ = {metric_memory_->address(), Element::Float64, 4, {}};
   bind(parameters);
   if (quantizers != nullptr)
-    quantized_ = std::make_unique<QuantizedGraph>(backend, network, parameters, *quantizers, batch, mode == Mode::Train);
+    quantized_ = std::make_unique<QuantizedGraph>(backend, network, parameters, *quantizers, batch,
+                                                  mode == Mode::Train);
 }
 
 void Graph::find_shared(const std::vector<int>& uses) {

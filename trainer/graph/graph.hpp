@@ -22,14 +22,17 @@ enum class Mode : unsigned char { Train, Infer };
 class Graph {
  public:
   /// `batch`: largest number of images of a step. Infer reads averages where they are kept. The parameters and the back
-  /// end outlive the graph. Error when the network does not end in one score per class. With `quantizers`, which outlive
-  /// the graph too, steps in which they are active run on integers (quantized_graph.hpp); network then has parameters.
+  /// end outlive the graph. Error when the network does not end in one score per class. With `quantizers`, which
+  /// outlive the graph too, steps in which they are active run on integers (quantized_graph.hpp); network then has
+  /// parameters.
   Graph(Backend& backend, const nets::Network& network, const Parameters& parameters, std::int64_t batch, Mode mode,
         QuantizerState* quantizers = nullptr);
 
   [[nodiscard]] TensorView input(std::int64_t n) const { return value(0, n); }   // to be filled before forward
   [[nodiscard]] TensorView labels(std::int64_t n) const;                         // Int32, for the loss
-  [[nodiscard]] TensorView scores(std::int64_t n) const { return on_integers() ? quantized_->scores(n) : value(scores_, n); }
+  [[nodiscard]] TensorView scores(std::int64_t n) const {
+    return on_integers() ? quantized_->scores(n) : value(scores_, n);
+  }
   [[nodiscard]] TensorView value(int node, std::int64_t n) const;
   [[nodiscard]] TensorView metrics() const { return metrics_; }                  // Float64 [4], grows by every loss
   [[nodiscard]] int classes() const { return network_.node(scores_).shape.c; }

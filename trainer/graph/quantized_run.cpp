@@ -68,7 +68,8 @@ void QuantizedGraph::forward_layer(int i, std::int64_t n) {
   dequantize(loops_, run_.layers.back().codes, layer.output, value(i, n));
   if (training_ && has_rule) estimate(i, n);
   if (layer.op == IntegerOp::MaxPool)  // the same maxima again, for their places
-    backend_.max_pool_forward(layer.window, value(layer.inputs[0], n), value(i, n), at(mine.index, i, n, Element::Int32));
+    backend_.max_pool_forward(layer.window, value(layer.inputs[0], n), value(i, n),
+                              at(mine.index, i, n, Element::Int32));
 }
 
 // The reals that the rule of an operator without weights sees.
@@ -82,7 +83,8 @@ void QuantizedGraph::fill_before(int i, std::int64_t n) {
     int channel = 0;
     for (const int j : layer.inputs) {
       const TensorView x = value(j, n);
-      backend_.copy_region({.height = x.shape.h, .width = x.shape.w, .channels = x.shape.c, .to_c = channel}, x, before);
+      backend_.copy_region({.height = x.shape.h, .width = x.shape.w, .channels = x.shape.c, .to_c = channel}, x,
+                           before);
       channel += x.shape.c;
     }
   } else {

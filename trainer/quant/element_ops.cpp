@@ -214,7 +214,8 @@ InputCodes::InputCodes(const nets::IntegerNetwork& network)
 
 void InputCodes::codes(const HostLoops& loops, const TensorView& x, nets::IntTensor& to) const {
   const std::int64_t channels = x.shape.c;
-  const auto low = static_cast<double>(format_.format.min_code()), high = static_cast<double>(format_.format.max_code());
+  const auto low = static_cast<double>(format_.format.min_code());
+  const auto high = static_cast<double>(format_.format.max_code());
   with_real(loops, [&](auto real) {
     using Real = decltype(real);
     const Real* table = nullptr;

@@ -23,8 +23,8 @@
 //   dorefa          weights, activation          activation: clip (1)
 //   binary_connect  weights                      no width
 //
-// lsq, pact and dorefa say what a convolution reads behind relu. Where there is no relu, and for the scores, such a rule
-// of all layers is replaced by affine of 8 bits; a rule that a layer names for itself is not (lsq is then signed).
+// lsq, pact and dorefa say what a convolution reads behind relu. Where there is no relu, and for the scores, such a
+// rule of all layers is replaced by affine of 8 bits; a rule that a layer names for itself is not (lsq is then signed).
 #pragma once
 
 #include <functional>
