@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -26,6 +30,31 @@ std::string repeat_command(std::uint64_t seed) {
   return "repeat with: GUARDBIT_SIM_SEED=" + std::to_string(seed) + " " + (tests / "sim_random_test").string() +
          " --gtest_filter=RandomPairs.Agree";
 }
+
+// A check of the simulator's own ends the process, and an exception loses its traces: for those the command is written
+// when they happen.
+std::string running;  // of the pair that is being compared
+extern "C" void say_what_was_running(int) {
+  const ssize_t ignored = write(STDERR_FILENO, running.data(), running.size());
+  static_cast<void>(ignored);
+}
+
+class Running {
+ public:
+  explicit Running(std::uint64_t seed) : exceptions_(std::uncaught_exceptions()) {
+    running = repeat_command(seed) + "\n";
+    std::signal(SIGABRT, say_what_was_running);
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() {
+    if (std::uncaught_exceptions() > exceptions_) say_what_was_running(0);
+    std::signal(SIGABRT, SIG_DFL);
+  }
+
+ private:
+  int exceptions_;
+};
 
 std::string describe(const Machine& machine) {
   std::string text = std::to_string(machine.array.rows) + "x" + std::to_string(machine.array.columns) + " " +
@@ -61,6 +90,7 @@ void look_at_program(const Machine& machine, const sim::LayerProgram& program, S
 }  // namespace
 
 void compare_engines(std::uint64_t seed, Seen& seen) {
+  const Running note(seed);
   const RandomCase random = random_case(seed);
   const Machine machine = random_machine(seed, random.network);
   SCOPED_TRACE(repeat_command(seed) + "\n" + describe(machine));
