@@ -1,5 +1,6 @@
 // Element-wise operators. Input stages become a table over all codes where codes are few and channels share them.
 #include <algorithm>
+#include <span>
 
 #include "arith/parallel.hpp"
 #include "nets/engines/fast_ops.hpp"
@@ -42,6 +43,15 @@ class Rescale {
   std::int64_t operator()(std::int64_t code, std::int64_t channel) const {
     return table_.empty() ? compute(code, channel) : table_[static_cast<std::size_t>(code - low_)];
   }
+  // sums += of codes [pixels, channels].
+  void add_to(std::span<const std::int32_t> codes, std::int64_t channels, std::int64_t* sums) const {
+    if (!table_.empty()) {
+      for (const std::int32_t code : codes) *sums++ += table_[static_cast<std::size_t>(code - low_)];
+      return;
+    }
+    for (std::size_t i = 0; i < codes.size(); ++i)
+      sums[i] += compute(codes[i], static_cast<std::int64_t>(i) % channels);
+  }
 
  private:
   std::int64_t compute(std::int64_t code, std::int64_t channel) const {
@@ -62,9 +72,9 @@ std::vector<Rescale> rescales(const Context& context) {
   return all;
 }
 
-// Runs value(element, channel) through the layer's stages for all elements.
-template <class Value>
-void requantize_all(const Context& context, LayerResult& result, const Value& value) {
+// Runs values through the layer's stages, pixels at a time: fill(first element, count, values) writes them.
+template <class Fill>
+void requantize_all(const Context& context, LayerResult& result, const Fill& fill) {
   const std::int64_t channels = context.layer.shape.c;
   const std::int64_t pixels = static_cast<std::int64_t>(result.codes.data.size()) / channels;
   const std::int64_t blocks = (pixels + kBlockPixels - 1) / kBlockPixels;
@@ -76,11 +86,7 @@ void requantize_all(const Context& context, LayerResult& result, const Value& va
     for (std::int64_t block = first; block < last; ++block) {
       const std::int64_t from = block * kBlockPixels;
       const std::int64_t count = std::min(kBlockPixels, pixels - from);
-      std::size_t i = 0;
-      for (std::int64_t pixel = from; pixel < from + count; ++pixel) {
-        for (std::int64_t c = 0; c < channels; ++c)
-          values[i++] = value(static_cast<std::size_t>(pixel * channels + c), c);
-      }
+      fill(static_cast<std::size_t>(from * channels), static_cast<std::size_t>(count * channels), values.data());
       requantizer.apply(values.data(), channels, result.codes.data.data() + from * channels, channels, count, 0,
                         channels, counts[static_cast<std::size_t>(part)]);
     }
@@ -92,16 +98,18 @@ void requantize_all(const Context& context, LayerResult& result, const Value& va
 
 void add(const Context& context, LayerResult& result) {
   const std::vector<Rescale> rescale = rescales(context);
-  requantize_all(context, result, [&](std::size_t element, std::int64_t channel) {
-    std::int64_t sum = 0;
-    for (std::size_t i = 0; i < rescale.size(); ++i) sum += rescale[i](context.input(i).data[element], channel);
-    return sum;
+  requantize_all(context, result, [&](std::size_t first, std::size_t count, std::int64_t* values) {
+    std::fill_n(values, count, 0);
+    for (std::size_t i = 0; i < rescale.size(); ++i) {
+      rescale[i].add_to(std::span(context.input(i).data).subspan(first, count), context.layer.shape.c, values);
+    }
   });
 }
 
 void requantize(const Context& context, LayerResult& result) {
-  requantize_all(context, result,
-                 [&](std::size_t element, std::int64_t) { return std::int64_t{context.input().data[element]}; });
+  requantize_all(context, result, [&](std::size_t first, std::size_t count, std::int64_t* values) {
+    std::copy_n(context.input().data.begin() + static_cast<std::ptrdiff_t>(first), count, values);
+  });
 }
 
 void concat(const Context& context, LayerResult& result) {
