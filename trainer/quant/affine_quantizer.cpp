@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nets/quantize/affine.hpp"
+#include "trainer/quant/loops.hpp"
 
 namespace guardbit::trainer {
 
@@ -26,7 +27,7 @@ double AffineActivation::backward(std::span<const double> x, std::span<const dou
   const nets::TensorFormat format = tensor_format();
   const double low = nets::dequantize(static_cast<std::int64_t>(format.format.min_code()), format);
   const double high = nets::dequantize(static_cast<std::int64_t>(format.format.max_code()), format);
-  for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] >= low && x[i] <= high ? dy[i] : 0.0;
+  loops::pass_within(static_cast<std::int64_t>(x.size()), low, high, x.data(), dy.data(), dx.data());
   return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "arith/parallel.hpp"
 #include "trainer/host_backend.hpp"
+#include "trainer/quant/loops.hpp"
 
 namespace guardbit::trainer {
 
@@ -18,10 +19,10 @@ using Block = std::array<double, kBlock>;
 
 // body(piece, first, last) over 0..n-1, in at most kPieces pieces of whole units.
 template <class Body>
-void for_pieces(const HostLoops& loops, std::int64_t n, const Body& body) {
+void for_pieces(const HostLoops& how, std::int64_t n, const Body& body) {
   const std::int64_t size = (n + kPieces - 1) / kPieces;
   const std::int64_t pieces = size == 0 ? 0 : (n + size - 1) / size;
-  arith::parallel_parts(arith::part_count(loops.threads, pieces), pieces,
+  arith::parallel_parts(arith::part_count(how.threads, pieces), pieces,
                         [&](int, std::int64_t first, std::int64_t last) {
                           for (std::int64_t piece = first; piece < last; ++piece)
                             body(static_cast<std::size_t>(piece), piece * size, std::min(n, (piece + 1) * size));
@@ -29,31 +30,23 @@ void for_pieces(const HostLoops& loops, std::int64_t n, const Body& body) {
 }
 
 template <class Body>
-void with_real(const HostLoops& loops, const Body& body) {
-  if (loops.wide) body(double{});
+void with_real(const HostLoops& how, const Body& body) {
+  if (how.wide) body(double{});
   else body(float{});
 }
 
-// An activation function as bounds; without branches, as loops over them should be.
+// An activation function as bounds.
 template <class Real>
 struct Bounds {
   Real low, high;
   explicit Bounds(Activation activation)
       : low(activation == Activation::None ? -std::numeric_limits<Real>::infinity() : Real{0}),
         high(activation == Activation::Relu6 ? Real{6} : std::numeric_limits<Real>::infinity()) {}
-  // Keeps what is not a number.
   void apply(std::size_t count, const Real* x, double* y) const {
-    for (std::size_t i = 0; i < count; ++i) {
-      const Real above = x[i] < low ? low : x[i];
-      y[i] = above > high ? high : above;
-    }
+    loops::clamp(static_cast<std::int64_t>(count), low, high, x, y);
   }
-  // d = 0 wherever y is not between the bounds.
   void mask(std::size_t count, const Real* y, Real* d) const {
-    for (std::size_t i = 0; i < count; ++i) {
-      const Real kept = y[i] > low ? d[i] : Real{0};
-      d[i] = y[i] < high ? kept : Real{0};
-    }
+    loops::mask(static_cast<std::int64_t>(count), low, high, y, d);
   }
 };
 
@@ -66,42 +59,38 @@ void for_blocks(std::int64_t first, std::int64_t last, const Visit& visit) {
 
 }  // namespace
 
-void dequantize(const HostLoops& loops, const nets::IntTensor& codes, const nets::TensorFormat& format,
+void dequantize(const HostLoops& how, const nets::IntTensor& codes, const nets::TensorFormat& format,
                 const TensorView& y) {
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     const auto zero = static_cast<std::int32_t>(format.zero_point);
-    for_pieces(loops, y.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
-      Real* to = elements<Real>(y);
-      for (std::int64_t i = first; i < last; ++i)
-        to[i] = static_cast<Real>(format.scale * (codes.data[static_cast<std::size_t>(i)] - zero));
+    for_pieces(how, y.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
+      loops::dequantize(last - first, format.scale, zero, codes.data.data() + first, elements<Real>(y) + first);
     });
   });
 }
 
-void accumulators_to_real(const HostLoops& loops, const nets::WideTensor& accumulators,
+void accumulators_to_real(const HostLoops& how, const nets::WideTensor& accumulators,
                           const std::vector<double>& scales, const TensorView& y) {
   const auto channels = static_cast<std::size_t>(y.shape.c);
   std::vector<double> all(channels, scales[0]);
   if (scales.size() == channels) all = scales;
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     const std::int64_t pixels = y.count() / y.shape.c;
-    for_pieces(loops, pixels, [&](std::size_t, std::int64_t first, std::int64_t last) {
-      Real* to = elements<Real>(y) + first * y.shape.c;
-      const std::int64_t* from = accumulators.data.data() + first * y.shape.c;
-      for (std::int64_t pixel = first; pixel < last; ++pixel, to += channels, from += channels)
-        for (std::size_t c = 0; c < channels; ++c) to[c] = static_cast<Real>(static_cast<double>(from[c]) * all[c]);
+    for_pieces(how, pixels, [&](std::size_t, std::int64_t first, std::int64_t last) {
+      loops::scale_channels(last - first, y.shape.c, accumulators.data.data() + first * y.shape.c, all.data(),
+                            elements<Real>(y) + first * y.shape.c);
     });
   });
 }
 
-Observation observe(const HostLoops& loops, const Quantizer& quantizer, Activation activation, const TensorView& x) {
+Observation observe(const HostLoops& how, const Quantizer& quantizer, Activation activation, const TensorView& x) {
   std::vector<Observation> parts(kPieces, quantizer.observation());
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     const Bounds<Real> bounds(quantizer.is_before_activation() ? Activation::None : activation);
-    for_pieces(loops, x.count(), [&](std::size_t piece, std::int64_t first, std::int64_t last) {
+    for_pieces(how, x.count(), [&](std::size_t piece, std::int64_t first, std::int64_t last) {
       Block values;
       for_blocks(first, last, [&](std::int64_t i, std::size_t count) {
         bounds.apply(count, elements<Real>(x) + i, values.data());
@@ -113,22 +102,15 @@ Observation observe(const HostLoops& loops, const Quantizer& quantizer, Activati
   return parts[0];
 }
 
-ChannelMoments channel_moments(const HostLoops& loops, const TensorView& x) {
+ChannelMoments channel_moments(const HostLoops& how, const TensorView& x) {
   const auto channels = static_cast<std::size_t>(x.shape.c);
   const std::int64_t pixels = x.count() / x.shape.c;
   std::vector<std::vector<double>> sums(kPieces), squares(kPieces);
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
-    for_pieces(loops, pixels, [&](std::size_t piece, std::int64_t first, std::int64_t last) {
+    for_pieces(how, pixels, [&](std::size_t piece, std::int64_t first, std::int64_t last) {
       std::vector<double> sum(channels), square(channels);
-      const Real* from = elements<Real>(x) + first * x.shape.c;
-      for (std::int64_t pixel = first; pixel < last; ++pixel, from += channels) {
-        for (std::size_t c = 0; c < channels; ++c) {
-          const double v = from[c];
-          sum[c] += v;
-          square[c] += v * v;
-        }
-      }
+      loops::channel_sums(last - first, x.shape.c, elements<Real>(x) + first * x.shape.c, sum.data(), square.data());
       sums[piece] = std::move(sum);
       squares[piece] = std::move(square);
     });
@@ -147,15 +129,15 @@ ChannelMoments channel_moments(const HostLoops& loops, const TensorView& x) {
   return result;
 }
 
-double activation_backward(const HostLoops& loops, const Quantizer& quantizer, Activation activation,
+double activation_backward(const HostLoops& how, const Quantizer& quantizer, Activation activation,
                            const TensorView& x, const TensorView& y, const TensorView& dy) {
   std::array<double, kPieces> learned{};
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     // The activation function stands behind a rule that sees negative values, and before any other.
     const bool behind = quantizer.is_before_activation();
     const Bounds<Real> mask(activation), before(behind ? Activation::None : activation);
-    for_pieces(loops, x.count(), [&](std::size_t piece, std::int64_t first, std::int64_t last) {
+    for_pieces(how, x.count(), [&](std::size_t piece, std::int64_t first, std::int64_t last) {
       Block values, gradient;
       for_blocks(first, last, [&](std::int64_t i, std::size_t count) {
         Real* d = elements<Real>(dy) + i;
@@ -174,14 +156,14 @@ double activation_backward(const HostLoops& loops, const Quantizer& quantizer, A
   return sum;
 }
 
-void quantize_gradient(const HostLoops& loops, const QuantizerChain& chain, bool due, const RandomKey& key,
+void quantize_gradient(const HostLoops& how, const QuantizerChain& chain, bool due, const RandomKey& key,
                        const TensorView& x) {
   for (const auto& quantizer : chain.all()) {
     if (!quantizer->enabled()) continue;
-    if (quantizer->wants_update(due)) quantizer->update(observe(loops, *quantizer, Activation::None, x));
-    with_real(loops, [&](auto real) {
+    if (quantizer->wants_update(due)) quantizer->update(observe(how, *quantizer, Activation::None, x));
+    with_real(how, [&](auto real) {
       using Real = decltype(real);
-      for_pieces(loops, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
+      for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
         Block values;
         for_blocks(first, last, [&](std::int64_t i, std::size_t count) {
           Real* at = elements<Real>(x) + i;
@@ -212,11 +194,11 @@ InputCodes::InputCodes(const nets::IntegerNetwork& network)
       narrow_(preprocess_table<float>(preprocess_, network.layer(0).shape.c)),
       wide_(preprocess_table<double>(preprocess_, network.layer(0).shape.c)) {}
 
-void InputCodes::codes(const HostLoops& loops, const TensorView& x, nets::IntTensor& to) const {
+void InputCodes::codes(const HostLoops& how, const TensorView& x, nets::IntTensor& to) const {
   const std::int64_t channels = x.shape.c;
   const auto low = static_cast<double>(format_.format.min_code());
   const auto high = static_cast<double>(format_.format.max_code());
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     const Real* table = nullptr;
     if constexpr (std::is_same_v<Real, float>) table = narrow_.data();
@@ -224,7 +206,7 @@ void InputCodes::codes(const HostLoops& loops, const TensorView& x, nets::IntTen
     const auto of = [](const std::vector<double>& list, std::int64_t c) {
       return list[list.size() == 1 ? 0 : static_cast<std::size_t>(c)];
     };
-    for_pieces(loops, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
+    for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const std::int64_t c = i % channels;
         const Real value = elements<Real>(x)[i];

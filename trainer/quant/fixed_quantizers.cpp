@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arith/philox.hpp"
+#include "trainer/quant/loops.hpp"
 
 namespace guardbit::trainer {
 
@@ -45,7 +46,7 @@ void FixedQuantizer::forward_random(std::span<const double> x, std::span<double>
 double FixedQuantizer::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
   const double step = std::ldexp(1.0, point() - width());
   const double high = (std::ldexp(1.0, width() - 1) - 1) * step, low = -std::ldexp(1.0, point() - 1);
-  for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] >= low && x[i] <= high ? dy[i] : 0.0;
+  loops::pass_within(static_cast<std::int64_t>(x.size()), low, high, x.data(), dy.data(), dx.data());
   return 0;
 }
 
