@@ -252,7 +252,14 @@ TEST(QuantizedState, FloatUntilTheDelayAndStatisticsUntilTheirs) {
 
 // The running statistics of a quantized training are those of the input of the batch normalization.
 TEST(QuantizedState, StatisticsAgreeWithAFloatPass) {
-  const nets::Network start = small_network(kSmallResnet);
+  nets::Network start = small_network(kSmallResnet);
+  for (std::size_t k = 0; k < 8; ++k) {  // far from 0 and 1, and of both signs
+    const auto at = static_cast<float>(k);
+    start.parameters["conv0/bn.mean"].data[k] = 0.3F - 0.1F * at;
+    start.parameters["conv0/bn.variance"].data[k] = 0.5F + 0.25F * at;
+    start.parameters["conv0/bn.gamma"].data[k] = k % 2 == 0 ? 1.5F : -0.75F;
+    start.parameters["conv0/bn.beta"].data[k] = 0.1F * at - 0.4F;
+  }
   QuantizedRun run(start, "  weights: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n", "reference");
   const Parameters plain(*run.backend, start, {.training = true});
   Graph graph(*run.backend, start, plain, run.batch, Mode::Train);
