@@ -174,7 +174,9 @@ Results run_others(std::int64_t n, const nets::Shape& shape, Activation activati
   const std::int64_t count = n * shape.count(), channels = shape.c;
   const TensorView x = device.make(n, shape, random_values(count, 1)), dy = device.make(n, shape,
                                                                                          random_values(count, 2));
-  BatchNormTensors t{device.make(channels, {}, random_values(channels, 3)),
+  std::vector<double> gamma = random_values(channels, 3);
+  for (double& value : gamma) value *= 8;  // so that relu6 has something to cut off above
+  BatchNormTensors t{device.make(channels, {}, gamma),
                      device.make(channels, {}, random_values(channels, 4)), device.make(channels, {}),
                      device.make(channels, {}), device.make(channels, {}), device.make(channels, {})};
   const TensorView y = device.make(n, shape), dx = device.make(n, shape), dgamma = device.make(channels, {}),

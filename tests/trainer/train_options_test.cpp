@@ -70,6 +70,15 @@ TEST_F(TrainOptionsTest, AccumulationIsOneLargerBatch) {
     EXPECT_LT(largest_difference(tensor, twice.parameter(name)), 1e-5) << name;
 }
 
+// Gradients hardly change between two tiny steps, so each of Adam's has the length of the rate; a step that were
+// corrected as if it were the first again would be a third longer.
+TEST_F(TrainOptionsTest, StepsAreCountedOverEpochs) {
+  const std::vector<std::string> adam{"trainer.optimizer=null", "trainer.optimizer.type=adam",
+                                      "trainer.learning_rate=1e-5", "trainer.epochs=2"};
+  const nets::Network start = trained("start", {"trainer.learning_rate=0"}), two = trained("two", adam);
+  EXPECT_NEAR(largest_difference(start.parameter("fc.bias"), two.parameter("fc.bias")), 2e-5, 1e-6);
+}
+
 TEST_F(TrainOptionsTest, AccumulationResumesToTheSameBytes) {
   run("whole", {"trainer.accumulate=3"});
   fs::create_directories(folder_ / "part/checkpoints");
