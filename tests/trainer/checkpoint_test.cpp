@@ -1,5 +1,5 @@
-// Damaged checkpoints: cut at every length, and with a bit of every byte wrong. Each is an Error, one line that begins with
-// the file's name, and the parameters stay as they were.
+// Damaged checkpoints: cut at every length, and with a bit of every byte wrong. Each is an Error, one line that begins
+// with the file's name, and the parameters stay as they were.
 #include "trainer/checkpoint.hpp"
 
 #include "nets/graph/load.hpp"

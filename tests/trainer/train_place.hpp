@@ -29,7 +29,8 @@ model:
   name: small
   input: [28, 28, 1]
   layers:
-    c1: {type: convolution, channels: 8, kernel: 5, stride: 2, padding: same, batch_norm: {momentum: 0.9}, activation: relu}
+    c1: {type: convolution, channels: 8, kernel: 5, stride: 2, padding: same, batch_norm: {momentum: 0.9},
+         activation: relu}
     p1: {type: max_pool, kernel: 2}
     drop: {type: dropout, rate: 0.1}
     fc: {type: fully_connected, channels: 10}
