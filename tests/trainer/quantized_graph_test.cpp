@@ -9,6 +9,9 @@
 #include "nets/quantize/quantize.hpp"
 #include "sim/simulator.hpp"
 #include "tests/trainer/quantized_run.hpp"
+#include "trainer/quant/affine_quantizer.hpp"
+#include "trainer/quant/fixed_quantizers.hpp"
+#include "trainer/quant/learned_quantizers.hpp"
 
 namespace guardbit::trainer {
 namespace {
@@ -114,11 +117,9 @@ void load_noise(QuantizedRun& run, Graph& graph) {
 
 // With rules so fine that rounding hardly matters, the gradient of the quantized graph is that of the float network
 // with its batch normalization standing still: differences of the loss of inference.
-TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
+void expect_float_gradients(const std::string& rules, double loss_tolerance, double tolerance) {
   const nets::Network start = small_network(kSmallResnet);
-  QuantizedRun run(start,
-                   "  weights: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n"
-                   "  update: {interval: 1}\n  freeze_bn_delay: 3\n", "reference", 1, 8);
+  QuantizedRun run(start, rules + "  freeze_bn_delay: 3\n", "reference", 1, 8);
   for (int i = 0; i < 3; ++i) run.step(0.02);
   double quantized_loss = 0;  // of the second pass, with the ranges of this very batch: nothing clips
   for (int i = 0; i < 2; ++i) quantized_loss = run.forward_backward(0, load_noise);
@@ -134,7 +135,7 @@ TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
     graph.loss(run.batch, 0);
     return download_metrics(*run.backend, graph.metrics()).loss / static_cast<double>(run.batch);
   };
-  EXPECT_NEAR(loss(), quantized_loss, 1e-4);
+  EXPECT_NEAR(loss(), quantized_loss, loss_tolerance);
   int checked = 0;
   for (const Parameter& p : run.parameters.all()) {
     if (!p.trainable) continue;
@@ -156,11 +157,68 @@ TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
       square += numeric * numeric;
     }
     // What is left are the few elements that rounding moved to the other side of a relu or maximum.
-    EXPECT_LT(std::sqrt(difference), 0.02 * std::sqrt(square) + 0.005) << p.name;
+    EXPECT_LT(std::sqrt(difference), tolerance * std::sqrt(square) + 0.005) << p.name;
     EXPECT_GT(square, 1e-5) << p.name;
     upload(*run.backend, value, std::span<const double>(kept));
   }
   EXPECT_GT(checked, 80);
+}
+
+TEST(QuantizedGradients, ApproachTheFloatNetworksAsCodesGetFiner) {
+  expect_float_gradients("  weights: {type: dfp, width: 16}\n  activation: {type: dfp, width: 16}\n"
+                         "  update: {interval: 1}\n", 1e-4, 0.02);
+}
+
+// With a scale for every channel, and rules that stand behind relu.
+TEST(QuantizedGradients, ApproachTheFloatNetworksWithScalesOfChannels) {
+  expect_float_gradients("  weights: {type: affine, width: 12}\n"
+                         "  activation: {type: affine, width: 12, decay: 0}\n  input: {width: 12}\n", 6e-2, 0.1);
+}
+
+// A tensor in memory of the test.
+struct Values {
+  std::vector<double> data;
+  TensorView view(int channels = 1) {
+    return {data.data(), Element::Real, static_cast<std::int64_t>(data.size()) / channels, {1, 1, channels}};
+  }
+};
+constexpr HostLoops kWide{.threads = 2, .wide = true};
+
+TEST(QuantizedGradients, PassRuleAndActivationFunctionInTheirOrder) {
+  const FixedQuantizer before_relu({.width = 4}, 2, Stochastic::Off);  // step 1/4, -2 .. 1.75
+  Values x{{-1, 0.1, 0.2, 1.75, 1.8, -3}}, y{{0, 0, 0.25, 1.75, 1.75, 0}}, dy{{1, 2, 3, 4, 5, 6}};
+  EXPECT_EQ(activation_backward(kWide, before_relu, Activation::Relu, x.view(), y.view(), dy.view()), 0);
+  EXPECT_EQ(dy.data, (std::vector<double>{0, 0, 3, 4, 0, 0}));  // 0.1 became 0
+  LsqQuantizer behind_relu({.width = 2}, false, 1, false);      // 0 .. 3 of step 1
+  behind_relu.set_learned(1);
+  x.data = {-1, 0.25, 2.75, 7, 6.5, 1.5};
+  y.data = {0, 0, 3, 3, 3, 2};
+  dy.data = {1, 2, 4, 8, 16, 32};
+  // Relu6 holds 7 and 6.5 at 6, which clips at 3; the step still hears of them.
+  EXPECT_EQ(activation_backward(kWide, behind_relu, Activation::Relu6, x.view(), y.view(), dy.view()),
+            2 * -0.25 + 4 * 0.25 + (8 + 16) * 3 + 32 * 0.5);
+  EXPECT_EQ(dy.data, (std::vector<double>{0, 2, 4, 0, 0, 32}));
+  AffineActivation affine({.width = 8}, 0.9);
+  Observation seen = affine.observation();
+  seen.observe(std::vector<double>{0, 2.55});
+  affine.update(seen);
+  x.data = {-0.5, 0, 0.5, 2.5, 2.6, 9};
+  dy.data = {1, 2, 3, 4, 5, 6};
+  EXPECT_EQ(activation_backward(kWide, affine, Activation::Relu, x.view(), y.view(), dy.view()), 0);
+  EXPECT_EQ(dy.data, (std::vector<double>{0, 0, 3, 4, 0, 0}));
+}
+
+TEST(QuantizedGradients, AreRoundedAtRandomByTheirPlaceInTheTensor) {
+  std::vector<std::unique_ptr<Quantizer>> rules;
+  rules.push_back(std::make_unique<FixedQuantizer>(QuantizerCommon{.width = 8}, 8, Stochastic::Ulp));
+  const Quantizer& rule = *rules[0];
+  const RandomKey key{.seed = 1, .step = 2, .stream = 3};
+  Values tensor{std::vector<double>(30000, 0.5)};
+  std::vector<double> expected(30000);
+  rule.forward(tensor.data, expected, key, 0);
+  const QuantizerChain chain(std::move(rules), "here");
+  quantize_gradient(kWide, chain, false, key, tensor.view());
+  EXPECT_EQ(tensor.data, expected);
 }
 
 TEST(QuantizedGradients, AreTheSameBytesWithOneAndTwoThreads) {
