@@ -125,7 +125,8 @@ void expect_float_gradients(const std::string& rules, double loss_tolerance, dou
   for (int i = 0; i < 2; ++i) quantized_loss = run.forward_backward(0, load_noise);
   nets::Network moved = start;
   run.parameters.store(*run.backend, moved);  // averages; replaced by the values below
-  for (const Parameter& p : run.parameters.all()) moved.parameters[p.name].data = download(*run.backend, p.value);
+  for (const Parameter& p : run.parameters.all())
+    if (p.is_of_network) moved.parameters[p.name].data = download(*run.backend, p.value);
   const Parameters plain(*run.backend, moved, {});
   Graph graph(*run.backend, moved, plain, run.batch, Mode::Infer);
   const auto loss = [&] {
@@ -138,7 +139,7 @@ void expect_float_gradients(const std::string& rules, double loss_tolerance, dou
   EXPECT_NEAR(loss(), quantized_loss, loss_tolerance);
   int checked = 0;
   for (const Parameter& p : run.parameters.all()) {
-    if (!p.trainable) continue;
+    if (!p.trainable || !p.is_of_network) continue;
     const std::vector<double> gradient = download_double(*run.backend, p.gradient);
     const TensorView& value = plain.get(p.name).value;
     const std::vector<double> kept = download_double(*run.backend, value);
@@ -175,6 +176,12 @@ TEST(QuantizedGradients, ApproachTheFloatNetworksWithScalesOfChannels) {
                          "  activation: {type: affine, width: 12, decay: 0}\n  input: {width: 12}\n", 6e-2, 0.1);
 }
 
+// With weights that meet their rule before the factor of the batch normalization.
+TEST(QuantizedGradients, ApproachTheFloatNetworksWithFactorsInTheScales) {
+  expect_float_gradients("  weights: {type: lsq, width: 12}\n"
+                         "  activation: {type: affine, width: 12, decay: 0}\n  input: {width: 12}\n", 0.15, 0.3);
+}
+
 // A tensor in memory of the test.
 struct Values {
   std::vector<double> data;
@@ -206,6 +213,24 @@ TEST(QuantizedGradients, PassRuleAndActivationFunctionInTheirOrder) {
   dy.data = {1, 2, 3, 4, 5, 6};
   EXPECT_EQ(activation_backward(kWide, affine, Activation::Relu, x.view(), y.view(), dy.view()), 0);
   EXPECT_EQ(dy.data, (std::vector<double>{0, 0, 3, 4, 0, 0}));
+}
+
+TEST(QuantizedGradients, SumsDoNotDependOnTheNumberOfThreads) {
+  LsqQuantizer rule({.width = 4}, true, 100, true);
+  rule.set_learned(0.3);
+  Values x, y;
+  arith::Random random(5);
+  for (int i = 0; i < 5000; ++i) x.data.push_back(random.normal());
+  y = x;
+  const auto sums = [&](int threads) {
+    const HostLoops loops{.threads = threads, .wide = true};
+    Values dy = x;
+    const ChannelMoments moments = channel_moments(loops, x.view(5));
+    return std::tuple(activation_backward(loops, rule, Activation::None, x.view(), y.view(), dy.view()), dy.data,
+                      observe(loops, rule, Activation::Relu, x.view()).sum_abs, moments.mean, moments.variance);
+  };
+  EXPECT_EQ(sums(1), sums(2));
+  EXPECT_EQ(sums(1), sums(3));
 }
 
 TEST(QuantizedGradients, AreRoundedAtRandomByTheirPlaceInTheTensor) {

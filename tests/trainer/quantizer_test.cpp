@@ -256,6 +256,10 @@ TEST(BinaryConnectRule, SignsWithOneForZero) {
   EXPECT_EQ(forward(quantizer, {-0.1, 0, 2}), (Values{-1, 1, 1}));
   EXPECT_EQ(backward(quantizer, {-5, 0.1}, {3, 4}), (Values{3, 4}));
   EXPECT_TRUE(quantizer.clips_masters());
+  nets::FloatTensor weight({3});
+  weight.data = {-0.1F, 0, 2};
+  EXPECT_EQ(nets::weight_codes(quantizer.weight_format(), {1, 1, 1}, weight).data,
+            (std::vector<std::int32_t>{-1, 1, 1}));
 }
 
 // What a rule says of reals and what its format says of codes are the same numbers.
