@@ -315,6 +315,18 @@ TEST(QuantizedState, BinaryMastersStayRealAndWithinOne) {
   EXPECT_TRUE(std::any_of(after.begin(), after.end(), [](float v) { return std::abs(v) < 0.9F; }));
 }
 
+TEST(QuantizedState, ScalesOfSignsAreTheFactorsOfTheBatchNormalization) {
+  nets::Network start = small_network(kSmallResnet);
+  for (std::size_t k = 0; k < 8; ++k) start.parameters["a1/bn.gamma"].data[k] = k % 2 == 0 ? 0.5F : -2;
+  QuantizedRun run(start, "  weights: {type: binary_connect}\n  activation: {type: affine}\n", "cpu");
+  run.forward_backward();
+  for (const nets::IntegerLayer& layer : run.graph.quantized()->network().layers) {
+    if (layer.name != "a1") continue;
+    for (std::size_t k = 0; k < 8; ++k)
+      EXPECT_NEAR(layer.weight_scales[k], (k % 2 == 0 ? 0.5 : 2) / std::sqrt(1 + 1e-3), 1e-6) << k;
+  }
+}
+
 TEST(QuantizedState, FloatUntilTheDelayAndStatisticsUntilTheirs) {
   QuantizedRun run(small_network(kSmallResnet),
                    "  weights: {type: affine}\n  activation: {type: affine}\n  quant_delay: 2\n"
