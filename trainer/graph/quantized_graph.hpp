@@ -33,6 +33,9 @@ class QuantizedGraph {
   [[nodiscard]] TensorView value(int layer, std::int64_t n) const;  // codes as reals
   /// Formats for the parameters as they are now; all rules are ready, that is, a training step has been taken.
   [[nodiscard]] nets::QuantizationRecord record();
+  /// From now on every pass of a graph for training shows what stands before and behind its rules, in the order of the
+  /// pass: input, then of each layer weights, biases, output; backward, last layer first, errors, weight gradients.
+  void watch(RuleWatch watch) { watch_ = std::move(watch); }
 
  private:
   struct Layer {
@@ -62,6 +65,11 @@ class QuantizedGraph {
   void fill_before(int i, std::int64_t n);
   void estimate(int i, std::int64_t n);
   void requantize(int i);
+  void show_output(int i, const TensorView& before);
+  void show_parameters(int i);
+  [[nodiscard]] ChainWatch chain_watch(int i, Place place, std::vector<std::int64_t> shape) const;
+  [[nodiscard]] ChainWatch error_watch(int i, const TensorView& dy) const;
+  [[nodiscard]] ChainWatch weight_gradient_watch(int i) const;
 
   template <class Write>
   void contribute(int layer, std::int64_t n, Write write);
@@ -71,6 +79,7 @@ class QuantizedGraph {
   Backend& backend_;
   QuantizerState& state_;
   bool training_;
+  RuleWatch watch_;  // empty: nobody looks
   HostLoops loops_;
   std::int64_t batch_;
   nets::Network network_, folded_;  // with the parameters of this pass

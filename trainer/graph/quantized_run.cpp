@@ -41,6 +41,7 @@ void QuantizedGraph::forward(const TensorView& input, std::int64_t n) {
   run_.layers.push_back(nets::empty_result(integer_.layer(0), n));
   input_codes_->codes(loops_, input, run_.layers[0].codes);
   dequantize(loops_, run_.layers[0].codes, integer_.layer(0).output, value(0, n));
+  if (training_) show_output(0, input);
   for (int i = 1; i < static_cast<int>(layers_.size()); ++i) forward_layer(i, n);
 }
 
@@ -66,7 +67,10 @@ void QuantizedGraph::forward_layer(int i, std::int64_t n) {
   refresh(i, training_);
   run_layer(i, false);
   dequantize(loops_, run_.layers.back().codes, layer.output, value(i, n));
-  if (training_ && has_rule) estimate(i, n);
+  if (training_ && has_rule) {
+    estimate(i, n);
+    show_output(i, at(mine.before, i, n));
+  }
   if (layer.op == IntegerOp::MaxPool)  // the same maxima again, for their places
     backend_.max_pool_forward(layer.window, value(layer.inputs[0], n), value(i, n),
                               at(mine.index, i, n, Element::Int32));
@@ -114,6 +118,10 @@ void QuantizedGraph::forward_weighted(int i, std::int64_t n) {
     if (state_.statistics_move()) mine.weights->move_statistics(backend_, channel_moments(loops_, before));
   }
   dequantize(loops_, result.codes, layer.output, value(i, n));
+  if (training_) {
+    show_parameters(i);
+    show_output(i, at(mine.before, i, n));
+  }
 }
 
 // Lets the rule of the output learn from the batch, where it wants to. The format in use stays as it is.
@@ -121,6 +129,7 @@ void QuantizedGraph::estimate(int i, std::int64_t n) {
   Layer& mine = of(i);
   Quantizer& rule = *mine.rules->activation;
   const bool first = !rule.is_ready();
+  if (state_.is_frozen() && !first) return;
   if (!rule.wants_update(state_.update_is_due())) return;
   rule.update(observe(loops_, rule, mine.activation, at(mine.before, i, n)));
   if (first && rule.is_ready()) mine.learned.initialise(backend_);
@@ -170,7 +179,7 @@ void QuantizedGraph::backward_layer(int i, std::int64_t n) {
     mine.learned.put_gradient(backend_, activation_backward(loops_, *mine.rules->activation, mine.activation,
                                                             at(mine.before, i, n), value(i, n), dy));
     quantize_gradient(loops_, mine.rules->gradient_error, state_.update_is_due(),
-                      state_.random_key(static_cast<std::size_t>(i), Place::GradientError), dy);
+                      state_.random_key(static_cast<std::size_t>(i), Place::GradientError), dy, error_watch(i, dy));
   }
   const int from = layer.inputs[0];
   switch (layer.op) {
@@ -235,7 +244,7 @@ void QuantizedGraph::backward_weighted(int i, std::int64_t n) {
   });
   mine.weights->backward(backend_, download_double(backend_, mine.weight_gradient),
                          download_double(backend_, mine.bias_gradient), state_.update_is_due(),
-                         state_.random_key(static_cast<std::size_t>(i), Place::GradientWeights));
+                         state_.random_key(static_cast<std::size_t>(i), Place::GradientWeights), weight_gradient_watch(i));
 }
 
 }  // namespace guardbit::trainer

@@ -114,8 +114,9 @@ void QuantizedWeights::refresh(Backend& backend, const nets::Network& folded, ne
 }
 
 void QuantizedWeights::backward(Backend& backend, std::vector<double> weight_gradient,
-                                std::vector<double> bias_gradient, bool due, const RandomKey& key) {
-  quantize_gradient(quantizers_.gradient_weights, due, key, weight_gradient);
+                                std::vector<double> bias_gradient, bool due, const RandomKey& key,
+                                const ChainWatch& watch) {
+  quantize_gradient(quantizers_.gradient_weights, due, key, weight_gradient, watch);
   const std::size_t size = w_.size() / channels_;
   const Quantizer& rule = *quantizers_.weights;
   const bool outside = rule.is_before_folding() && norm_;

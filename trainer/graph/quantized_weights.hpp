@@ -40,7 +40,7 @@ class QuantizedWeights {
 
   /// From the gradients of the weights and biases that the layer computed with, to those of the parameters.
   void backward(Backend& backend, std::vector<double> weight_gradient, std::vector<double> bias_gradient, bool due,
-                const RandomKey& key);
+                const RandomKey& key, const ChainWatch& watch = {});
 
   /// Moves the running statistics. `seen`: of the layer's output (bias included, before the activation function).
   void move_statistics(Backend& backend, const ChannelMoments& seen) const;

@@ -50,6 +50,15 @@ struct Bounds {
   }
 };
 
+std::vector<double> to_doubles(const HostLoops& loops, const TensorView& x) {
+  std::vector<double> y;
+  with_real(loops, [&](auto real) {
+    using Real = decltype(real);
+    y.assign(elements<Real>(x), elements<Real>(x) + x.count());
+  });
+  return y;
+}
+
 // Calls visit(first element, count) for blocks of elements first..last-1.
 template <class Visit>
 void for_blocks(std::int64_t first, std::int64_t last, const Visit& visit) {
@@ -157,10 +166,12 @@ double activation_backward(const HostLoops& how, const Quantizer& quantizer, Act
 }
 
 void quantize_gradient(const HostLoops& how, const QuantizerChain& chain, bool due, const RandomKey& key,
-                       const TensorView& x) {
+                       const TensorView& x, const ChainWatch& watch) {
   for (const auto& quantizer : chain.all()) {
     if (!quantizer->enabled()) continue;
     if (quantizer->wants_update(due)) quantizer->update(observe(how, *quantizer, Activation::None, x));
+    std::vector<double> before;
+    if (watch) before = to_doubles(how, x);
     with_real(how, [&](auto real) {
       using Real = decltype(real);
       for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
@@ -174,10 +185,12 @@ void quantize_gradient(const HostLoops& how, const QuantizerChain& chain, bool d
         });
       });
     });
+    if (watch) watch(*quantizer, std::move(before), to_doubles(loops, x));
   }
 }
 
-void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& key, std::vector<double>& x) {
+void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& key, std::vector<double>& x,
+                       const ChainWatch& watch) {
   for (const auto& quantizer : chain.all()) {
     if (!quantizer->enabled()) continue;
     if (quantizer->wants_update(due)) {
@@ -185,7 +198,10 @@ void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& k
       seen.observe(x);
       quantizer->update(seen);
     }
+    std::vector<double> before;
+    if (watch) before = x;
     quantizer->forward(x, x, key, 0);
+    if (watch) watch(*quantizer, std::move(before), x);
   }
 }
 

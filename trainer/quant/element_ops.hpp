@@ -4,7 +4,7 @@
 
 #include "nets/quantize/integer_network.hpp"
 #include "trainer/backend.hpp"
-#include "trainer/quant/quantizer.hpp"
+#include "trainer/quant/rule_values.hpp"
 
 namespace guardbit::trainer {
 
@@ -37,12 +37,13 @@ struct ChannelMoments {
 [[nodiscard]] double activation_backward(const HostLoops& loops, const Quantizer& quantizer, Activation activation,
                                          const TensorView& x, const TensorView& y, const TensorView& dy);
 
-/// x becomes what the chain makes of it; rules that want to are updated first.
+/// x becomes what the chain makes of it; rules that want to are updated first. `watch`: sees each rule at work.
 void quantize_gradient(const HostLoops& loops, const QuantizerChain& chain, bool due, const RandomKey& key,
-                       const TensorView& x);
+                       const TensorView& x, const ChainWatch& watch = {});
 
 /// The same on an array.
-void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& key, std::vector<double>& x);
+void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& key, std::vector<double>& x,
+                       const ChainWatch& watch = {});
 
 /// Codes of the network's input from reals that load_batch made: exactly those of nets::quantize_input where the real
 /// is that of a pixel value, the nearest code for any other.

@@ -21,9 +21,14 @@ class QuantizerState {
   void resume(std::uint64_t seed, std::uint64_t steps) { begin_step(seed, steps == 0 ? 0 : steps - 1); }
   [[nodiscard]] bool is_active() const { return step_ >= options_.schedule.quant_delay; }
   [[nodiscard]] bool update_is_due() const {
-    return (step_ - options_.schedule.quant_delay) % options_.schedule.interval == 0;
+    return !frozen_ && (step_ - options_.schedule.quant_delay) % options_.schedule.interval == 0;
   }
-  [[nodiscard]] bool statistics_move() const { return step_ < options_.schedule.freeze_bn_delay.value_or(UINT64_MAX); }
+  [[nodiscard]] bool statistics_move() const {
+    return !frozen_ && step_ < options_.schedule.freeze_bn_delay.value_or(UINT64_MAX);
+  }
+  /// From now on passes change nothing: no rule that is ready is updated, no running statistics move.
+  void freeze() { frozen_ = true; }
+  [[nodiscard]] bool is_frozen() const { return frozen_; }
   /// Error unless something is quantized at all in a training of so many steps.
   void check_length(std::uint64_t steps) const;
   [[nodiscard]] RandomKey random_key(std::size_t layer, Place place) const;
@@ -48,6 +53,7 @@ class QuantizerState {
   nets::IntegerNetwork structure_;
   nets::TensorFormat input_format_;
   std::uint64_t seed_ = 0, step_ = 0;
+  bool frozen_ = false;
 };
 
 }  // namespace guardbit::trainer
