@@ -16,6 +16,7 @@ struct Samples {
   std::string split;           // "test"
   std::int64_t first = 0;      // index of data's image 0 in the split
   std::int64_t available = 0;  // images of the whole split
+  std::int64_t per_batch = 0;  // load_batches: images of one batch
   [[nodiscard]] std::int64_t count() const { return data.count(); }
   // "mnist test images 0 to 999"
   [[nodiscard]] std::string text() const;
@@ -23,6 +24,10 @@ struct Samples {
 
 // Reads dataset, split, samples and first. absent: how many images without `samples` (empty: all).
 [[nodiscard]] Samples load_samples(const Session& session, std::optional<std::int64_t> absent);
+
+// For commands that go through training batches: `batches` (1) times `samples` images (absent: so many, where there are
+// enough) of the split, train unless `split` says otherwise.
+[[nodiscard]] Samples load_batches(const Session& session, std::int64_t absent);
 
 // The network takes images of this shape; Error otherwise.
 void check_shape(const Samples& samples, const nets::Shape& input);
