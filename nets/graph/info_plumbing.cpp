@@ -48,7 +48,8 @@ std::vector<Variable> variables_of(const Network& network, const std::string& la
   return all;
 }
 
-Value layer_row(const std::string& name, const std::vector<std::int64_t>& shape, Value macs, Value bitops, Value memory) {
+Value layer_row(const std::string& name, const std::vector<std::int64_t>& shape, Value macs, Value bitops,
+                Value memory) {
   return Value::map({{"bitops", std::move(bitops)}, {"layer", Value(name)}, {"macs", std::move(macs)},
                      {"memory", std::move(memory)}, {"shape", integers(shape)}});
 }
@@ -61,14 +62,16 @@ Value layers_of(const Network& network, const Plumbing& plumbing, const NetworkI
     const auto bits = plumbing.weight_bits.find(layer.name);
     const bool costs = layer.macs > 0;
     const bool wide = costs && bits != plumbing.weight_bits.end();
-    rows.push_back(layer_row(network.name + "/" + layer.name, with_batch(layer.shape), costs ? Value(layer.macs) : Value(),
+    rows.push_back(layer_row(network.name + "/" + layer.name, with_batch(layer.shape),
+                             costs ? Value(layer.macs) : Value(),
                              wide ? Value(static_cast<double>(layer.macs * bits->second)) : Value(),
                              wide ? Value(static_cast<double>(layer.weights * bits->second)) : Value()));
   }
   const Shape& out = network.node(network.output).shape;
   const bool flat = out.h == 1 && out.w == 1;
   rows.push_back(layer_row("/output", flat ? std::vector<std::int64_t>{1, out.c} : with_batch(out), {}, {}, {}));
-  return Value::map({{"footer", Value::map({{"macs", Value(info.totals.macs)}})}, {"items", Value::list(std::move(rows))}});
+  return Value::map({{"footer", Value::map({{"macs", Value(info.totals.macs)}})},
+                     {"items", Value::list(std::move(rows))}});
 }
 
 Value variable_row(const std::string& name, const std::vector<std::int64_t>& shape) {
@@ -100,7 +103,8 @@ Value nontrainables_of(const Network& network, const Plumbing& plumbing, const N
   for (const LayerInfo& layer : info.layers) {
     for (const Variable& variable : variables_of(network, layer.name)) {
       if (!variable.trainable) continue;
-      for (const std::string& slot : plumbing.slots) rows.push_back(variable_row(variable.name + "/" + slot, variable.shape));
+      for (const std::string& slot : plumbing.slots)
+        rows.push_back(variable_row(variable.name + "/" + slot, variable.shape));
     }
   }
   return Value::map({{"items", Value::list(std::move(rows))}});
@@ -149,7 +153,8 @@ Value info_plumbing(const Network& network, const Plumbing& plumbing) {
   const NetworkInfo info = network_info(network);
   Value accuracies;
   if (plumbing.accuracies) {
-    accuracies = Value::map({{"top1", Value(plumbing.accuracies->first)}, {"top5", Value(plumbing.accuracies->second)}});
+    accuracies = Value::map({{"top1", Value(plumbing.accuracies->first)},
+                             {"top5", Value(plumbing.accuracies->second)}});
   }
   return Value::map({{"accuracies", std::move(accuracies)},
                      {"layers", layers_of(network, plumbing, info)},

@@ -1,8 +1,9 @@
 // The costs, variables and quantizers of a network as one document, in the rows, columns and names of Mayo's info.yaml
 // (SPEC 2.10), so that scripts written for that file read ours:
 //
-//   layers         items {layer: NAME/LAYER, shape [1, H, W, C], macs, bitops = macs * width, memory = weights * width};
-//                  null where a layer has none; bitops and memory only where weights have a width. footer {macs}
+//   layers         items {layer: NAME/LAYER, shape [1, H, W, C], macs, bitops = macs * width, memory = weights *
+//                  width}; null where a layer has none; bitops and memory only where weights have a width; footer
+//                  {macs}
 //   trainables     items {trainable, shape, count}, footer {count}
 //   nontrainables  items {nontrainable, shape}
 //   overriders     CLASS: {items {name, width, point}}; {name, width, scale, zero_point} for classes without a point

@@ -244,7 +244,8 @@ void QuantizedGraph::backward_weighted(int i, std::int64_t n) {
   });
   mine.weights->backward(backend_, download_double(backend_, mine.weight_gradient),
                          download_double(backend_, mine.bias_gradient), state_.update_is_due(),
-                         state_.random_key(static_cast<std::size_t>(i), Place::GradientWeights), weight_gradient_watch(i));
+                         state_.random_key(static_cast<std::size_t>(i), Place::GradientWeights),
+                         weight_gradient_watch(i));
 }
 
 }  // namespace guardbit::trainer
