@@ -41,6 +41,8 @@ int dispatch(std::span<const std::string> arguments);
 // One per file of the same name.
 [[nodiscard]] Command train_command();
 [[nodiscard]] Command eval_command();
+[[nodiscard]] Command update_command();
+[[nodiscard]] Command export_values_command();
 [[nodiscard]] Command quantize_command();
 [[nodiscard]] Command import_command();
 [[nodiscard]] Command info_command();

@@ -1,8 +1,11 @@
 // guardbit info: what a network costs, layer by layer; of a bundle also its formats and proven accumulator widths.
 #include <fmt/format.h>
 
+#include "arith/error.hpp"
+
 #include "cli/command.hpp"
 #include "cli/engines.hpp"
+#include "cli/info_plumbing.hpp"
 #include "cli/integer_source.hpp"
 #include "cli/network_source.hpp"
 #include "cli/session.hpp"
@@ -99,7 +102,9 @@ BundleInfo bundle_info(const nets::IntegerNetwork& network, const std::optional<
 
 int run(const Invocation& invocation) {
   const Session session(invocation);
+  const bool plumbing = wants_plumbing(session);
   if (session.source() == Source::Bundle) {
+    if (plumbing) throw Error("command line: plumbing: found a bundle, allowed a run folder or a network");
     const nets::IntegerNetwork network = load_integer(session).network;
     const std::optional<sim::Machine> machine = optional_machine(session);
     session.finish();
@@ -113,6 +118,7 @@ int run(const Invocation& invocation) {
   session.finish();
   const nets::NetworkInfo info = nets::network_info(network, widths);
   fmt::print("{}", network_text(info));
+  if (plumbing) fmt::print("written to {}\n", write_plumbing(session, network, widths).string());
   session.write_json(nets::to_json(info));
   return 0;
 }
@@ -124,11 +130,14 @@ Command info_command() {
           .summary = "MACs, weights, bit operations, memory and formats per layer",
           .operands = "NETWORK.yaml|RUN_FOLDER|BUNDLE [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "machine", "info", "json", "threads", "seed"},
+          .keys = {"model", "weights", "dataset", "machine", "info", "plumbing", "system", "load", "trainer",
+                   "quantizer", "output", "json", "threads", "seed"},
           .details =
               "info.width=16 adds the columns of Mayo: bitops_mayo = MACs * width, memory_mayo = weights * width;\n"
               "info.activation_width adds bitops_wa, mem_weights and mem_activation. Of a bundle: number formats, and\n"
-              "the accumulator width proven to be enough for every input in the machine's order of accumulation.",
+              "the accumulator width proven to be enough for every input in the machine's order of accumulation.\n"
+              "--plumbing (or system.info.plumbing=true) writes info.yaml with the rows and columns of Mayo's: costs\n"
+              "by the width of each layer's weights, variables, and of a quantized training all quantizers' points.",
           .run = run};
 }
 

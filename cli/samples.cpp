@@ -26,7 +26,8 @@ Samples load_split(const Session& session, nets::Split absent) {
   samples.data = nets::load_dataset(nets::read_dataset_spec(root.section("dataset")), split);
   samples.split = nets::name_of(split);
   samples.available = samples.data.count();
-  if (samples.available == 0) throw Error(fmt::format("dataset: found no {} images, allowed at least 1", samples.split));
+  if (samples.available == 0)
+    throw Error(fmt::format("dataset: found no {} images, allowed at least 1", samples.split));
   samples.first = root.integer("first", 0, samples.available - 1, 0);
   return samples;
 }

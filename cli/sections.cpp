@@ -97,6 +97,10 @@ const std::vector<SectionKey> kInfo{
     {"info.activation_width", "", "bits of activations, for bitops_wa, mem_weights, mem_activation"},
 };
 
+const std::vector<SectionKey> kSystem{
+    {"system.info.plumbing", "false", "info writes info.yaml, as Mayo does; the same as --plumbing"},
+};
+
 const std::vector<SectionKey> kModel{
     {"model.name", "", "of the network"},
     {"model.input", "", "[height, width, channels]"},
@@ -129,7 +133,8 @@ std::vector<SectionKey> machine_section() {
 
 std::vector<SectionKey> section_keys() {
   std::vector<SectionKey> all;
-  for (const auto& part : {kModel, kTopology, kDataset, kTrainer, kQuantizer, kSave, kCalibration, machine_section(), kInfo}) {
+  for (const auto& part : {kModel, kTopology, kDataset, kTrainer, kQuantizer, kSave, kCalibration,
+                           machine_section(), kInfo, kSystem}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -12,7 +12,7 @@ using tests::source;
 using tests::Workplace;
 
 const std::vector<std::vector<std::string>> kCommands{
-    {"info"}, {"train"}, {"eval"}, {"import"}, {"quantize"}, {"run"}, {"simulate"}, {"verify"}, {"trace", "write"},
+    {"info"}, {"train"}, {"eval"}, {"update"}, {"export-values"}, {"import"}, {"quantize"}, {"run"}, {"simulate"}, {"verify"}, {"trace", "write"},
     {"compute", "gemm"}, {"compute", "conv2d"}, {"compute", "depthwise"}, {"compute", "pool"}, {"compute", "add"},
     {"compute", "multiply"}, {"compute", "requantize"},
     {"trace", "check"}, {"config", "print-default"}, {"config", "schema"}, {"config", "check"}};

@@ -50,9 +50,9 @@ struct Bounds {
   }
 };
 
-std::vector<double> to_doubles(const HostLoops& loops, const TensorView& x) {
+std::vector<double> to_doubles(const HostLoops& how, const TensorView& x) {
   std::vector<double> y;
-  with_real(loops, [&](auto real) {
+  with_real(how, [&](auto real) {
     using Real = decltype(real);
     y.assign(elements<Real>(x), elements<Real>(x) + x.count());
   });
@@ -185,7 +185,7 @@ void quantize_gradient(const HostLoops& how, const QuantizerChain& chain, bool d
         });
       });
     });
-    if (watch) watch(*quantizer, std::move(before), to_doubles(loops, x));
+    if (watch) watch(*quantizer, std::move(before), to_doubles(how, x));
   }
 }
 
