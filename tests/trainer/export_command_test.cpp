@@ -23,7 +23,8 @@ void train_cifarnet(const Workplace& place) {
   const Outcome trained = place.guardbit(
       {"train", source("trainer/recipes/cifarnet_cifar10_dfp16.yaml"), "-o", place / "run", "dataset.name=random",
        "dataset.shape=[32, 32, 3]", "dataset.train_size=2", "dataset.test_size=1", "trainer.epochs=1",
-       "trainer.batch_size=2", "trainer.optimizer=null", "trainer.optimizer={type: rmsprop}", "quantizer.quant_delay=0"});
+       "trainer.batch_size=2", "trainer.optimizer=null", "trainer.optimizer={type: rmsprop}",
+       "quantizer.quant_delay=0"});
   ASSERT_EQ(trained.code, 0) << trained.err;
 }
 
@@ -111,6 +112,20 @@ TEST(Plumbing, ANetworkWithoutTrainingHasTheCostsOfTheWidthThatIsNamed) {
   EXPECT_TRUE(ours.find("accuracies")->is_null());
   EXPECT_EQ(place.guardbit({call[0], call[1], "system.info.plumbin=true"}).code, 2);
   EXPECT_FALSE(fs::exists(source("nets/zoo/info.yaml")));
+
+  // TensorFlow's shapes of what CifarNet has not.
+  const auto shape_of = [&](const char* network, const std::string& variable) {
+    EXPECT_EQ(place.guardbit({"info", source(network), "--plumbing", "-o", place / "other"}).code, 0);
+    const nets::Value other = nets::load_yaml(place / "other/info.yaml");
+    const nets::Value* found = row_of(*other.at("trainables.items"), "trainable", variable);
+    EXPECT_NE(found, nullptr) << variable;
+    std::vector<std::int64_t> shape;
+    for (const nets::Value& side : found->find("shape")->items()) shape.push_back(side.integer());
+    return shape;
+  };
+  EXPECT_EQ(shape_of("nets/zoo/lenet5.yaml", "lenet5/fc1/weights:0"), (std::vector<std::int64_t>{400, 120}));
+  EXPECT_EQ(shape_of("nets/zoo/ds_cnn.yaml", "ds_cnn/depthwise1/depthwise_weights:0"),
+            (std::vector<std::int64_t>{3, 3, 64, 1}));
 }
 
 class ExportCommand : public testing::Test {

@@ -197,6 +197,14 @@ TEST_F(Export, LookingChangesNothingAndThreadsChangeNothing) {
   EXPECT_EQ(checkpoint, bytes("checkpoints/checkpoint-2.safetensors"));
   EXPECT_GT(one.size(), 100U);
   EXPECT_TRUE(saved(16).is_result());
+  for (const char* rules : {kDfp, kAffine, kLsq}) {  // nor do the rules in memory, whatever they see
+    train_with(rules);
+    SavedTraining training = saved(16);
+    const DeviceDataset data(training.backend(), images(64));
+    for (int i = 0; i < 4; ++i) training.pass(data, i * 16, 16, static_cast<std::uint64_t>(i));
+    EXPECT_TRUE(training.record().layers == nets::load_record(folder_ / "run").layers) << rules;
+    EXPECT_TRUE(training.is_result()) << rules;
+  }
 }
 
 // The state is what all batches together say: a second update finds nothing new in the layers that depend on no other
