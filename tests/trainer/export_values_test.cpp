@@ -143,6 +143,13 @@ TEST_F(Export, CodesAreWhatTheEnginesRun) {
       }
     }
     EXPECT_EQ(compared, 4) << rules;  // input, c1, c2, fc
+    // fixed point stands before relu (SPEC 2.1), other rules behind it
+    for (const char* layer : {"c1", "c2"}) {
+      const std::vector<double> before = get(all, std::string(layer) + "/activation/before").to_double();
+      const auto [low, high] = std::minmax_element(before.begin(), before.end());
+      EXPECT_EQ(*low < 0, rules == kDfp) << layer << rules;
+      EXPECT_GT(*high, 0);
+    }
     for (const auto& [name, codes] : all) {
       if (!name.ends_with("/codes")) continue;
       const std::string stem = name.substr(0, name.size() - 5);
