@@ -94,14 +94,18 @@ std::optional<std::pair<double, double>> accuracies_of(const std::filesystem::pa
   return result;
 }
 
+// What the optimizer keeps of every trainable number, by TensorFlow's names.
 std::vector<std::string> slots_of(const Session& session) {
-  const nets::Value config = nets::resolve(session.config());
-  const nets::Value* type = config.at("trainer.optimizer.type");
-  const std::string rule = type == nullptr ? "sgd" : type->text();
+  nets::Value config = session.config();
   if (config.find("trainer") == nullptr) return {};
-  if (rule == "rmsprop") return {"RMSProp", "RMSProp_1"};
-  if (rule == "adam" || rule == "adamw") return {"Adam", "Adam_1"};
-  return {"Momentum"};
+  config.set("output", session.folder().string());
+  const trainer::OptimizerSpec optimizer = trainer::read_train_options(nets::Section(config)).optimizer;
+  const std::string name = optimizer.rule == trainer::Rule::Sgd       ? "Momentum"
+                           : optimizer.rule == trainer::Rule::RmsProp ? "RMSProp"
+                                                                      : "Adam";
+  std::vector<std::string> slots;
+  for (int i = 0; i < optimizer.states(); ++i) slots.push_back(i == 0 ? name : name + "_1");
+  return slots;
 }
 
 }  // namespace

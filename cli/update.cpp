@@ -16,6 +16,9 @@ namespace {
 int run(const Invocation& invocation) {
   const Session session(invocation);
   const TrainedRun trained = trained_run(session);
+  if (trained.load != "latest")
+    throw Error(fmt::format("command line: load: found {}, allowed nothing: update is of the last checkpoint",
+                            trained.load));
   const Samples samples = load_batches(session, trained.batch_size);
   session.finish();
 

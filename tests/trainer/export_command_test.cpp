@@ -23,7 +23,7 @@ void train_cifarnet(const Workplace& place) {
   const Outcome trained = place.guardbit(
       {"train", source("trainer/recipes/cifarnet_cifar10_dfp16.yaml"), "-o", place / "run", "dataset.name=random",
        "dataset.shape=[32, 32, 3]", "dataset.train_size=2", "dataset.test_size=1", "trainer.epochs=1",
-       "trainer.batch_size=2", "trainer.optimizer=null", "trainer.optimizer={type: rmsprop}",
+       "trainer.batch_size=2", "trainer.optimizer=null", "trainer.optimizer={type: rmsprop, momentum: 0.9}",
        "quantizer.quant_delay=0"});
   ASSERT_EQ(trained.code, 0) << trained.err;
 }
@@ -200,6 +200,7 @@ TEST_F(ExportCommand, UpdateKeepsTheFolderWhole) {
   const Outcome updated = place_.guardbit({"update", place_ / "run", "batches=2"});
   ASSERT_EQ(updated.code, 0) << updated.err;
   EXPECT_EQ(weights, read_text(place_ / "run/weights.safetensors"));
+  EXPECT_TRUE(says({"update", place_ / "run", "load=1"}, "update is of the last checkpoint"));
   EXPECT_EQ(place_.guardbit({"eval", place_ / "run", "samples=10"}).code, 0);
   EXPECT_EQ(place_.guardbit({"export-values", place_ / "run", "samples=2"}).code, 0);
   tests::write_text(place_ / "run/quantization.yaml", "{}");
