@@ -157,9 +157,12 @@ class Parser {
     const bool leading = static_cast<int>(invocation.operands.size()) < command_.leading_operands;
     if (leading && !nets::is_override(token)) {
       invocation.operands.push_back(token);
-    } else {
-      invocation.tokens.push_back(token);
+      return;
     }
+    const std::size_t sign = token.find('=');
+    const Key* key = sign == std::string::npos ? nullptr : find_key(std::string_view(token).substr(0, sign));
+    const bool list = key != nullptr && key->kind == KeyKind::List;
+    invocation.tokens.push_back(list ? as_override(*key, token.substr(sign + 1)) : token);
   }
 
   static std::string as_override(const Key& key, const std::string& value) {

@@ -38,10 +38,8 @@ int eval_float(const Session& session) {
   return 0;
 }
 
-// record: of a network that was trained quantized; none: a bundle.
-int eval_integers(const Session& session, const std::optional<nets::QuantizationRecord>& record) {
-  const nets::IntegerNetwork network =
-      record ? convert_trained(load_trained(session), *record).network : load_integer(session).network;
+int eval_integers(const Session& session) {
+  const nets::IntegerNetwork network = load_integer_or_trained(session).network;
   const std::optional<sim::Machine> machine = optional_machine(session);
   const std::string name = session.root().text("engine", "fast");
   check_engine(name, machine, "engine");
@@ -77,8 +75,8 @@ int eval_integers(const Session& session, const std::optional<nets::Quantization
 
 int run(const Invocation& invocation) {
   const Session session(invocation);
-  const auto record = trained_record(session);
-  return record || session.source() == Source::Bundle ? eval_integers(session, record) : eval_float(session);
+  const bool integers = session.source() == Source::Bundle || trained_record(session).has_value();
+  return integers ? eval_integers(session) : eval_float(session);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "arith/error.hpp"
+#include "cli/network_source.hpp"
 #include "nets/io/sha256.hpp"
 #include "nets/quantize/bundle.hpp"
 #include "nets/quantize/quantize.hpp"
@@ -28,6 +29,11 @@ IntegerSource convert_trained(const nets::Network& network, const nets::Quantiza
   IntegerSource source{.network = {}, .folded = nets::prepare_float(network, keep_softmax)};
   source.network = nets::convert(source.folded, *nets::make_recorded_scheme(record));
   return source;
+}
+
+IntegerSource load_integer_or_trained(const Session& session) {
+  const std::optional<nets::QuantizationRecord> record = trained_record(session);
+  return record ? convert_trained(load_trained(session), *record) : load_integer(session);
 }
 
 std::string bundle_sha256(const std::filesystem::path& folder) {

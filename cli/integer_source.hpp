@@ -24,6 +24,9 @@ struct IntegerSource {
 [[nodiscard]] IntegerSource convert_trained(const nets::Network& network, const nets::QuantizationRecord& record,
                                             bool keep_softmax = false);
 
+// That of a bundle, or of a run folder that was trained quantized.
+[[nodiscard]] IntegerSource load_integer_or_trained(const Session& session);
+
 // SHA-256 of the bundle's net.yaml followed by its weights.safetensors.
 [[nodiscard]] std::string bundle_sha256(const std::filesystem::path& folder);
 

@@ -1,14 +1,17 @@
 // One batch of verification: every engine on the same images, everything compared with the reference.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/samples.hpp"
 #include "cli/tally.hpp"
 #include "nets/engines/fault.hpp"
 #include "sim/machine.hpp"
+#include "trainer/saved_training.hpp"
 
 namespace guardbit::cli {
 
@@ -19,6 +22,14 @@ struct Injection {
   std::string layer;
 };
 
+// The forward pass of a quantized training, image by image those of the samples.
+struct TrainedForward {
+  trainer::SavedTraining training;
+  trainer::DeviceDataset data;
+};
+
+inline constexpr std::string_view kTrainer = "trainer";  // its name among the engines
+
 struct VerifyPlan {
   nets::IntegerNetwork network;
   nets::Network folded;  // the float reference
@@ -28,6 +39,7 @@ struct VerifyPlan {
   std::vector<Injection> injections;
   std::optional<std::uint64_t> stall_seed;
   Samples samples;
+  std::unique_ptr<TrainedForward> trained;  // of a run folder, when the engine `trainer` was asked for
 };
 
 // Images of one batch. A constant, because float sums over images depend on where batches are cut.

@@ -79,7 +79,7 @@ LayerQuantizers* SavedTraining::rules(const std::string& node) {
   return found == layers.end() || !nets::has_own_format(found->op) ? nullptr : &state_->layer(node);
 }
 
-double SavedTraining::pass(const DeviceDataset& data, std::int64_t first, std::int64_t n, std::uint64_t index) {
+void SavedTraining::load(const DeviceDataset& data, std::int64_t first, std::int64_t n, std::uint64_t index) {
   std::vector<SampleTransform> samples(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i)
     samples[static_cast<std::size_t>(i)].sample = static_cast<std::int32_t>(first + i);
@@ -87,6 +87,16 @@ double SavedTraining::pass(const DeviceDataset& data, std::int64_t first, std::i
   state_->begin_step(options_.seed, progress_.step + index);
   backend_->load_batch(data.images(), data.labels(), samples, network_.preprocess, graph_->input(n),
                        graph_->labels(n));
+}
+
+const nets::RunResult& SavedTraining::forward(const DeviceDataset& data, std::int64_t first, std::int64_t n) {
+  load(data, first, n, 0);
+  graph_->forward(n);
+  return graph_->quantized()->codes();
+}
+
+double SavedTraining::pass(const DeviceDataset& data, std::int64_t first, std::int64_t n, std::uint64_t index) {
+  load(data, first, n, index);
   backend_->fill(graph_->metrics(), 0);
   graph_->forward(n);
   graph_->loss(n, 0);
