@@ -75,7 +75,8 @@ int schema(const Invocation& invocation) {
 // Keys that exclude others: of a learning rate that is a map instead of a number, of another optimizer.
 bool is_variant(const std::string& path) {
   return path.starts_with("trainer.learning_rate.") || path.starts_with("model.") || path.starts_with("quantizer.") ||
-         path.starts_with("trainer.optimizer.beta") || path == "trainer.optimizer.epsilon";
+         path.starts_with("trainer.optimizer.beta") || path == "trainer.optimizer.epsilon" ||
+         path == "trainer.optimizer.decay" || path == "trainer.custom_lr_constant";
 }
 
 // A document that `config check` accepts: keys without a default are comments.

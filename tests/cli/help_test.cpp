@@ -1,6 +1,10 @@
 // What the program says about itself, and `info` against the published table of CifarNet.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <sstream>
+
 #include "tests/cli/guardbit.hpp"
 
 namespace guardbit {
@@ -66,6 +70,53 @@ TEST(Config, TheSchemaListsEveryKeyOnceWithItsCommands) {
   }
   EXPECT_EQ(keys.at("machine.array.rows")["default"], "16");
   EXPECT_EQ(keys.at("calibration.images")["commands"], json({"quantize", "config check"}));
+}
+
+// An unknown key makes the program list those that it would have read: each must stand in the schema.
+TEST(Config, TheSchemaHasEveryKeyThatIsRead) {
+  const Workplace place("read");
+  ASSERT_EQ(place.guardbit({"config", "schema", "--json", place / "schema.json"}).code, 0);
+  const json schema = place.json("schema.json");
+  std::set<std::string> keys;
+  for (const json& key : schema["keys"]) keys.insert(key["key"].get<std::string>());
+  const auto check = [&](const std::string& section, const std::vector<std::string>& extra) {
+    std::vector<std::string> call{"train", source("trainer/recipes/lenet5_glyphs.yaml"), "-o", place / "never"};
+    call.insert(call.end(), extra.begin(), extra.end());
+    call.push_back(section + ".no_such_key=1");
+    const Outcome outcome = place.guardbit(call);
+    EXPECT_EQ(outcome.code, 2) << section;
+    const std::size_t list = outcome.err.find("no_such_key: unknown key");
+    const std::size_t begin = outcome.err.find("allowed: ", list);
+    ASSERT_TRUE(list != std::string::npos && begin != std::string::npos) << section << ": " << outcome.err;
+    std::istringstream names(outcome.err.substr(begin + 9));
+    int read = 0;
+    for (std::string name; names >> name; ++read) {
+      if (name.back() == ',') name.pop_back();
+      const std::string key = section + "." + name;
+      const bool listed = keys.count(key) == 1 || std::any_of(keys.begin(), keys.end(), [&](const std::string& other) {
+        return other.starts_with(key + ".");
+      });
+      EXPECT_TRUE(listed) << key << " is read, and stands in no help";
+    }
+    EXPECT_GE(read, 1) << section;
+  };
+  check("trainer", {"trainer.custom_lr_list=[a]", "trainer.custom_lr=1", "trainer.custom_decay_list=[a]",
+                    "trainer.custom_decay=0.1"});
+  for (const char* type : {"sgd", "adam", "rmsprop"})
+    check("trainer.optimizer", {"trainer.optimizer=null", std::string("trainer.optimizer.type=") + type});
+  for (const char* policy : {"constant", "step, epochs: 1", "multi_step, milestones: [1]", "exponential", "polynomial", "cosine",
+                             "one_cycle", "sgdr, epochs: 1", "sgdr_step, milestones: [1]"})
+    check("trainer.learning_rate", {"trainer.learning_rate=null",
+                                    std::string("trainer.learning_rate={rate: 0.1, policy: ") + policy + "}"});
+  check("trainer.augment", {"trainer.augment.flip=true"});
+  check("save", {"save.keep=1"});
+  check("dataset", {});
+  check("dataset", {"dataset.name=random", "dataset.shape=[28, 28, 1]"});
+  check("dataset.preprocess", {});
+  const std::vector<std::string> rules{"quantizer.weights={type: affine}", "quantizer.activation={type: affine}"};
+  check("quantizer", rules);
+  check("quantizer.update", {rules[0], rules[1], "quantizer.update.interval=1"});
+  check("quantizer.input", {rules[0], rules[1], "quantizer.input.width=8"});
 }
 
 TEST(Help, TheVersionIsOneLine) {
