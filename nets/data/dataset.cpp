@@ -12,13 +12,20 @@ namespace {
 
 constexpr std::int64_t kMaxImages = 10'000'000;
 
+bool is_drawn(const DatasetSpec& spec) { return spec.name == "glyphs" || spec.name == "random"; }
+
+std::int64_t drawn_count(const DatasetSpec& spec, bool train) {
+  const bool glyphs = spec.name == "glyphs";
+  return train ? spec.train_size.value_or(glyphs ? 12000 : 500) : spec.test_size.value_or(glyphs ? 2000 : 100);
+}
+
 Dataset load_official(const DatasetSpec& spec, bool train) {
   if (spec.name == "mnist") return load_mnist(spec.path, train);
   if (spec.name == "cifar10") return load_cifar10(spec.path, train);
   if (spec.name == "cifar100") return load_cifar100(spec.path, train);
   if (spec.name == "folder") return load_folder(spec.path, train);
-  if (spec.name == "glyphs") return draw_glyphs(spec.seed, train ? spec.train_size : spec.test_size, train);
-  if (spec.name == "random") return draw_random(spec, train ? spec.train_size : spec.test_size, train);
+  if (spec.name == "glyphs") return draw_glyphs(spec.seed, drawn_count(spec, train), train);
+  if (spec.name == "random") return draw_random(spec, drawn_count(spec, train), train);
   throw Error(fmt::format("dataset.name: found {}, allowed mnist, cifar10, cifar100, folder, glyphs, random", spec.name));
 }
 
@@ -31,7 +38,7 @@ void read_random(const Section& section, DatasetSpec& spec) {
   spec.channels = static_cast<int>(shape[2]);
   spec.classes = static_cast<int>(section.integer("classes", 1, 1 << 20, spec.classes));
   constexpr std::int64_t kMaxBytes = std::int64_t{1} << 34;
-  const std::int64_t images = std::max(spec.train_size, spec.test_size);
+  const std::int64_t images = std::max(drawn_count(spec, true), drawn_count(spec, false));
   if (shape[0] * shape[1] * shape[2] > kMaxBytes / images) {
     section.fail("shape", fmt::format("{} images of {} x {} x {}", images, shape[0], shape[1], shape[2]),
                  "up to 16 GiB of pixels (train_size, test_size)");
@@ -114,30 +121,53 @@ Dataset Dataset::slice(std::int64_t begin, std::int64_t count_) const {
 DatasetSpec read_dataset_spec(const Section& section) {
   DatasetSpec spec;
   spec.name = section.choice("name", {"mnist", "cifar10", "cifar100", "folder", "glyphs", "random"});
-  const bool random = spec.name == "random";
-  const bool drawn = spec.name == "glyphs" || random;
   // Drawn data need no files; a path left over from another data set is accepted.
-  spec.path = drawn ? section.text("path", "") : section.text("path", {}, "a folder");
+  spec.path = is_drawn(spec) ? section.text("path", "") : section.text("path", {}, "a folder");
   spec.seed = static_cast<std::uint64_t>(section.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
-  spec.train_size = section.integer("train_size", 1, kMaxImages, random ? 500 : spec.train_size);
-  spec.test_size = section.integer("test_size", 1, kMaxImages, random ? 100 : spec.test_size);
-  if (random) read_random(section, spec);
+  if (section.has("train_size")) spec.train_size = section.integer("train_size", 1, kMaxImages);
+  if (section.has("test_size")) spec.test_size = section.integer("test_size", 1, kMaxImages);
+  if (spec.name == "random") read_random(section, spec);
   spec.holdout = section.integer("holdout", 0, kMaxImages, spec.holdout);
   spec.preprocess = read_preprocess(section.section_or_empty("preprocess"));
   return spec;
 }
 
+namespace {
+
+/// Where a split lies in the images that belong to it.
+struct Part {
+  std::int64_t begin = 0, count = 0;
+};
+
+// Of files, `train_size` and `test_size` take the first images; what is drawn was drawn in that number.
+Part part_of(const DatasetSpec& spec, Split split, std::int64_t available) {
+  Part part{0, available};
+  if (split != Split::Test) {
+    const std::int64_t kept = available - spec.holdout;
+    if (kept < 1) throw Error(fmt::format("dataset.holdout: found {}, allowed 0 to {}", spec.holdout, available - 1));
+    part = split == Split::Train ? Part{0, kept} : Part{kept, spec.holdout};
+  }
+  const auto& wanted = split == Split::Train ? spec.train_size : spec.test_size;
+  if (split == Split::Holdout || is_drawn(spec) || !wanted) return part;
+  if (*wanted < 1 || *wanted > part.count) {
+    throw Error(fmt::format("dataset.{}_size: found {}, allowed 1 to {}, the {} images of {}{}", name_of(split), *wanted,
+                            part.count, name_of(split), spec.name,
+                            split == Split::Train && spec.holdout > 0 ? " without holdout" : ""));
+  }
+  return {0, *wanted};
+}
+
+}  // namespace
+
 Dataset load_dataset(const DatasetSpec& spec, Split split) {
-  if (split == Split::Test) return load_official(spec, false);
   if (split == Split::Holdout && spec.holdout == 0) {
     throw Error("dataset.holdout: found 0, allowed 1 or more to use the holdout split");
   }
-  Dataset all = load_official(spec, true);
-  if (spec.holdout == 0) return all;
-  const std::int64_t kept = all.count() - spec.holdout;
-  if (kept < 1) throw Error(fmt::format("dataset.holdout: found {}, allowed 0 to {}", spec.holdout, all.count() - 1));
-  Dataset part = split == Split::Train ? all.slice(0, kept) : all.slice(kept, spec.holdout);
-  part.description += fmt::format(", {} {} of {}", split == Split::Train ? "first" : "last", part.count(), all.count());
+  Dataset all = load_official(spec, split != Split::Test);
+  const Part chosen = part_of(spec, split, all.count());
+  if (chosen.count == all.count()) return all;
+  Dataset part = all.slice(chosen.begin, chosen.count);
+  part.description += fmt::format(", {} {} of {}", split == Split::Holdout ? "last" : "first", part.count(), all.count());
   return part;
 }
 

@@ -5,13 +5,16 @@
 //     name: mnist               # cifar10, cifar100, folder, glyphs, random
 //     path: data/mnist          # a folder; not for glyphs and random
 //     seed: 1                   # glyphs, random: what is drawn
-//     train_size: 12000         # glyphs: how many (test_size: 2000); random: 500 (100)
+//     train_size: 12000         # the first N training images (without it all of the files; glyphs 12000, random 500)
+//     test_size: 2000           # the first N test images (without it all of the files; glyphs 2000, random 100)
 //     shape: [224, 224, 3]      # random only; classes: 10
-//     holdout: 0                # the last N training images become the split `holdout`
+//     holdout: 0                # the last N training images become the split `holdout`; train_size counts without
+//                               # them, but for what is drawn, where it counts all that are drawn
 //     preprocess: {scale: 0.00392156862745098, mean: [0], std: [1]}   # real = (pixel * scale - mean) / std
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,8 +47,8 @@ struct DatasetSpec {
   std::string name;
   std::filesystem::path path;
   std::uint64_t seed = 1;
-  std::int64_t train_size = 12000;  ///< glyphs and random only
-  std::int64_t test_size = 2000;    ///< glyphs and random only
+  std::optional<std::int64_t> train_size;  ///< absent: all that the files hold; glyphs 12000, random 500
+  std::optional<std::int64_t> test_size;   ///< absent: all that the files hold; glyphs 2000, random 100
   int height = 0, width = 0, channels = 0, classes = 10;  ///< random only
   std::int64_t holdout = 0;
   Preprocess preprocess;

@@ -132,6 +132,47 @@ TEST_F(DataFiles, FolderMistakes) {
   EXPECT_EQ(error(), "f/train/a/2.txt: found a file of another kind, allowed .npy, .pgm, .ppm");
 }
 
+// Six images whose only pixels are 0 to 5, labels alike.
+void write_six(const std::string& prefix) {
+  atomic_write(prefix + "-images-idx3-ubyte", from_hex("00000803000000060000000100000001000102030405"));
+  atomic_write(prefix + "-labels-idx1-ubyte", from_hex("0000080100000006000102030405"));
+}
+
+TEST_F(DataFiles, SizesTakeTheFirstImages) {
+  write_six("m/train");
+  write_six("m/t10k");
+  DatasetSpec spec = spec_of("mnist", "m");
+  spec.train_size = 3;
+  spec.test_size = 2;
+  const Dataset train = load_dataset(spec, Split::Train), test = load_dataset(spec, Split::Test);
+  EXPECT_EQ(train.images, from_hex("000102"));
+  EXPECT_EQ(train.labels, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(train.description, "MNIST training set, 6 images, first 3 of 6");
+  EXPECT_EQ(test.images, from_hex("0001"));
+  EXPECT_EQ(test.description, "MNIST test set, 6 images, first 2 of 6");
+  spec.holdout = 2;  // cut off before: the same images whatever train_size says
+  EXPECT_EQ(load_dataset(spec, Split::Holdout).images, from_hex("0405"));
+  EXPECT_EQ(load_dataset(spec, Split::Train).images, from_hex("000102"));
+  EXPECT_EQ(load_dataset(spec, Split::Test).count(), 2);
+  spec.train_size = 4;
+  EXPECT_EQ(load_dataset(spec, Split::Train).images, from_hex("00010203"));
+}
+
+TEST_F(DataFiles, SizesBeyondWhatIsThere) {
+  write_six("m/train");
+  write_six("m/t10k");
+  DatasetSpec spec = spec_of("mnist", "m");
+  spec.train_size = spec.test_size = 7;
+  EXPECT_EQ(error_of([&] { load_dataset(spec, Split::Train); }),
+            "dataset.train_size: found 7, allowed 1 to 6, the train images of mnist");
+  EXPECT_EQ(error_of([&] { load_dataset(spec, Split::Test); }),
+            "dataset.test_size: found 7, allowed 1 to 6, the test images of mnist");
+  spec.holdout = 2;
+  spec.train_size = 5;
+  EXPECT_EQ(error_of([&] { load_dataset(spec, Split::Train); }),
+            "dataset.train_size: found 5, allowed 1 to 4, the train images of mnist without holdout");
+}
+
 std::filesystem::path real_data(const std::string& name) {
   const char* data = std::getenv("GUARDBIT_DATA");
   return std::filesystem::path(data != nullptr ? data : "../shared/data") / name;

@@ -73,8 +73,8 @@ TEST(DatasetSection, ReadsAllKeys) {
 
 TEST(DatasetSection, DefaultsAndMistakes) {
   const DatasetSpec spec = read_dataset_spec(Section::parse("name: glyphs"));
-  EXPECT_EQ(spec.train_size, 12000);
-  EXPECT_EQ(spec.test_size, 2000);
+  EXPECT_FALSE(spec.train_size);  // glyphs draws 12000 and 2000 then
+  EXPECT_FALSE(spec.test_size);
   EXPECT_EQ(spec.preprocess.scale, 1.0 / 255.0);
   const auto error = [](const std::string& yaml) {
     return error_of([&] {
@@ -86,6 +86,8 @@ TEST(DatasetSection, DefaultsAndMistakes) {
   EXPECT_EQ(error("name: minst"), "d.yaml:1: name: found minst, allowed mnist, cifar10, cifar100, folder, glyphs, random");
   EXPECT_EQ(error("name: mnist"), "d.yaml:1: path: missing, allowed a folder");
   EXPECT_EQ(error("{name: glyphs, holdout: -1}"), "d.yaml:1: holdout: found -1, allowed 0 to 10000000");
+  EXPECT_EQ(error("{name: mnist, path: m, train_size: 0}"), "d.yaml:1: train_size: found 0, allowed 1 to 10000000");
+  EXPECT_EQ(error("{name: mnist, path: m, test_size: 0}"), "d.yaml:1: test_size: found 0, allowed 1 to 10000000");
   EXPECT_EQ(error("{name: glyphs, preprocess: {std: 0}}"),
             "d.yaml:1: preprocess.std: found 0, allowed 1e-06 to 1000000");
   EXPECT_EQ(error("{name: glyphs, preprocess: {mena: 0}}"),
