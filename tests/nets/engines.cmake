@@ -14,3 +14,6 @@ guardbit_add_test(engines_cmsis
 guardbit_add_test(softmax_table
   SOURCES softmax_table_test.cpp
   LIBS guardbit::engines guardbit::quantize)
+guardbit_add_test(nets_zoo_trained
+  SOURCES zoo_trained_test.cpp
+  LIBS guardbit::engines guardbit::quantize guardbit::data guardbit::io)
