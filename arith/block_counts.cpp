@@ -52,24 +52,16 @@ void BlockCounts::first_of_row(const ColumnBlock& block, std::int64_t row, const
 
 bool BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums,
                                   const std::int32_t* overflows, const std::int32_t* losses, std::int32_t* out) {
-  std::int32_t changed = 0;
-  std::int32_t quiet = 0;  // minus the outputs without an overflow
-  std::int32_t open = 0;
-  for (int c = 0; c < kNr; ++c) {
-    const std::int32_t none = -static_cast<std::int32_t>(overflows[c] == 0);
-    const std::int32_t lost_none = -static_cast<std::int32_t>(static_cast<std::uint32_t>(losses[c]) << 16 == 0);
-    changed += overflows[c];
-    quiet += none;
-    open |= lost_none & ~none;
-  }
-  if (open != 0) return false;
+  const LostRow lost = p_.kernels->lost_row(overflows, losses);
+  if (lost.open) return false;
+  const std::int32_t outputs = kNr - lost.quiet;
   if (block.cols == kNr) {
     std::memcpy(out, sums, kNr * sizeof *out);  // of a size that is known
   } else {
     std::copy_n(sums, block.cols, out);
   }
-  add(changed, kNr + quiet, kNr + quiet);
-  first_of_row(block, row, overflows, kNr + quiet);
+  add(lost.changed, outputs, outputs);
+  first_of_row(block, row, overflows, outputs);
   return true;
 }
 

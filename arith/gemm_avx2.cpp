@@ -6,12 +6,12 @@ namespace guardbit::arith::detail {
 namespace avx2 {
 namespace {
 
-void expand(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to) {
+void expand(const std::int8_t* from, std::int64_t half_stride, int quads, RightForm form, std::int16_t* to) {
   for (int q = 0; q < quads; ++q, from += kHalf * 4, to += 4 * kNr) {
     for (int v = 0; v < kVectors; ++v) {
       const __m256i x = load(from + v / 2 * half_stride + v % 2 * 32);  // 8 columns
       const int col = v * kWords;
-      if (singles) {
+      if (form == RightForm::Singles) {
         for (int i = 0; i < 4; ++i) {
           const __m256i byte = _mm256_srai_epi32(_mm256_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * i)), 24);
           const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(byte, byte), 0xD8);
@@ -40,6 +40,8 @@ const GemmKernels& gemm_kernels_avx2() {
                                       squares,
                                       lanes32,
                                       lanes16,
+                                      nullptr,
+                                      plain_lost_row<GemmIsa::Avx2>,
                                       ranges,
                                       plain_left<GemmIsa::Avx2>,
                                       expand,

@@ -29,15 +29,25 @@ struct Work {
 static_assert(offsetof(Work, value) == 1024 && offsetof(Work, exact) == 1536 && offsetof(Work, planes) == 2048 &&
               offsetof(Work, carries) == 2688);
 
-// The last block's masks, of which half the places may be: one after the other.
+// Adds up bits of one weight: `sum` and `a` and `b` become `sum`, and what is returned, of twice the weight.
+[[gnu::always_inline]] inline __m512i full_add(__m512i& sum, __m512i a, __m512i b) {
+  constexpr int kSum = 0x96, kMajority = 0xE8;
+  const __m512i carry = _mm512_ternarylogic_epi32(sum, a, b, kMajority);
+  sum = _mm512_ternarylogic_epi32(sum, a, b, kSum);
+  return carry;
+}
+
+// The last block's masks: as the loop below does it.
 void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
-  for (int i = 0; i < kBlock; i += 2) {
-    __m512i carry = load(masks[i]);
-    for (int p = 0; p < kPlanes; ++p) {
-      const __m512i next = _mm512_and_si512(planes[p], carry);
-      planes[p] = _mm512_xor_si512(planes[p], carry);
-      carry = next;
-    }
+  const auto mask = [&](int i) { return load(masks[2 * i]); };
+  const __m512i twos[4] = {full_add(planes[0], mask(0), mask(1)), full_add(planes[0], mask(2), mask(3)),
+                           full_add(planes[0], mask(4), mask(5)), full_add(planes[0], mask(6), mask(7))};
+  const __m512i four = full_add(planes[1], twos[0], twos[1]);
+  __m512i carry = full_add(planes[2], four, full_add(planes[1], twos[2], twos[3]));
+  for (int p = 3; p < kPlanes; ++p) {
+    const __m512i next = _mm512_and_si512(planes[p], carry);
+    planes[p] = _mm512_xor_si512(planes[p], carry);
+    carry = next;
   }
 }
 
@@ -50,8 +60,13 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
 // the product's place in a block. X0 to X3 are what is done for the masks of the block before, a few instructions at a
 // time: all at once would keep the two pipes waiting (5 % of the time).
 #define GUARDBIT_MULTIPLY(S, ROW, PRODUCT)                              \
+  ".if %c[bytes]\n"                                                     \
+  "vpbroadcastb " #S "(%[left" #ROW "],%[i]), %%zmm" #PRODUCT "\n"      \
+  "vpmaddubsw %%zmm31, %%zmm" #PRODUCT ", %%zmm" #PRODUCT "\n"          \
+  ".else\n"                                                             \
   "vpbroadcastw 2*" #S "(%[left" #ROW "],%[i],2), %%zmm" #PRODUCT "\n" \
-  "vpmullw %%zmm31, %%zmm" #PRODUCT ", %%zmm" #PRODUCT "\n"
+  "vpmullw %%zmm31, %%zmm" #PRODUCT ", %%zmm" #PRODUCT "\n"            \
+  ".endif\n"
 #define GUARDBIT_ADD(NAME, FROM, PRODUCT, TO) NAME " %%zmm" #PRODUCT ", %%zmm" #FROM ", %%zmm" #TO "\n"
 #define GUARDBIT_COMPARE(ROW, WRAPPED, MASK) "vpcmpneqw %%zmm" #WRAPPED ", %%zmm" #ROW ", %%k" #MASK "\n"
 #define GUARDBIT_KEEP(S, ROW, MASK) "kmovd %%k" #MASK ", 32*" #S "+4*" #ROW "(%[work],%[at])\n"
@@ -125,7 +140,8 @@ void add_masks(const std::uint32_t (*masks)[kMr], __m512i* planes) {
                    "vpandd %%zmm28, %%zmm29, %%zmm28\n", "vmovdqu64 %%zmm30, " PLANE "\n")
 
 // `count` products, at most kPiece, from planes of zeros. A first block that is not whole leaves the zeros before its
-// masks.
+// masks. kBytes: the rows are uint8, and an int8 and a zero byte the weights; their product fits 16 bits.
+template <bool kBytes>
 void products(const char* const* left, const std::int16_t* right, std::int64_t count, Work& work) {
   constexpr std::int64_t kHalfBytes = sizeof work.masks[0];
   std::int64_t first = (count - 1) % kBlock + 1;
@@ -133,7 +149,7 @@ void products(const char* const* left, const std::int16_t* right, std::int64_t c
   std::int64_t before = kHalfBytes;
   std::int64_t i = -count;
   const char* end[kMr];
-  for (int r = 0; r < kMr; ++r) end[r] = left[r] + count * 2;
+  for (int r = 0; r < kMr; ++r) end[r] = left[r] + count * (kBytes ? 1 : 2);
   asm volatile(
       "vmovdqu64 1024(%[work]), %%zmm0\n"
       "vmovdqu64 1088(%[work]), %%zmm1\n"
@@ -203,7 +219,7 @@ void products(const char* const* left, const std::int16_t* right, std::int64_t c
       "vmovdqu64 %%zmm14, 1920(%[work])\n"
       "vmovdqu64 %%zmm15, 1984(%[work])\n"
       : [i] "+r"(i), [right] "+r"(right), [at] "+r"(at), [before] "+r"(before)
-      : [work] "r"(&work), [left0] "r"(end[0]), [left1] "r"(end[1]), [left2] "r"(end[2]), [left3] "r"(end[3]),
+      : [bytes] "i"(kBytes ? 1 : 0), [work] "r"(&work), [left0] "r"(end[0]), [left1] "r"(end[1]), [left2] "r"(end[2]), [left3] "r"(end[3]),
         [left4] "r"(end[4]), [left5] "r"(end[5]), [left6] "r"(end[6]), [left7] "r"(end[7])
       : "cc", "memory", "k1", "k2", "k3", "k4", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
         "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",
@@ -221,26 +237,39 @@ void products(const char* const* left, const std::int16_t* right, std::int64_t c
 #undef GUARDBIT_FULL_ADDER
 #undef GUARDBIT_ADD_CARRY
 
-// kMr rows, 32 columns each.
+// Up to kMr rows, 32 columns each; those that are missing repeat the first one.
+template <bool kBytes>
 class SaturateRows {
  public:
   explicit SaturateRows(const SingleBlock& in) : in_(in) {}
 
   void run() {
+    fetch_first();
     for (int r = 0; r < kMr; ++r) {
-      const std::int32_t* acc = in_.acc + r * kNr;
+      const std::int32_t* acc = in_.acc + row(r) * kNr;
       work_.value[r] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(load(acc))),
                                           _mm512_cvtepi32_epi16(load(acc + kHalf)), 1);
       work_.exact[r] = work_.value[r];
     }
     for (int k = 0; k < in_.depth; k += kPiece) piece(k, in_.depth - k < kPiece ? in_.depth - k : kPiece);
-    for (int r = 0; r < kMr; ++r) {
+    for (int r = 0; r < in_.rows; ++r) {
       put(in_.acc + r * kNr, work_.value[r]);
       add(in_.loss + r * kNr, _mm512_sub_epi16(work_.exact[r], work_.value[r]));
     }
   }
 
  private:
+  [[nodiscard]] int row(int r) const { return r < in_.rows ? r : 0; }
+
+  // What the first products need, before the processor can see where the rows go on.
+  void fetch_first() const {
+    for (int k = 0; k < kBlock; ++k) _mm_prefetch(in_.rhs + k * kNr, _MM_HINT_T0);
+    for (int r = 0; r < kMr; ++r) {
+      const char* left = static_cast<const char*>(in_.lhs[row(r)]);
+      _mm_prefetch(left, _MM_HINT_T0);
+      _mm_prefetch(left + 64, _MM_HINT_T0);
+    }
+  }
   static void put(std::int32_t* to, __m512i words) {
     store(to, _mm512_cvtepi16_epi32(_mm512_castsi512_si256(words)));
     store(to + kHalf, _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(words, 1)));
@@ -253,15 +282,15 @@ class SaturateRows {
   }
 
   void piece(int k, int count) {
-    std::memset(work_.masks[0], 0, sizeof work_.masks[0]);
-    std::memset(&work_.planes, 0, sizeof work_.planes);
+    for (int i = 0; i < kBlock; i += 2) store(work_.masks[0][i], _mm512_setzero_si512());
+    for (__m512i& plane : work_.planes) plane = _mm512_setzero_si512();
     const char* left[kMr];
-    for (int r = 0; r < kMr; ++r) left[r] = reinterpret_cast<const char*>(in_.lhs[r]) + k * 2;
-    products(left, in_.rhs + k * kNr, count, work_);
+    for (int r = 0; r < kMr; ++r) left[r] = static_cast<const char*>(in_.lhs[row(r)]) + k * (kBytes ? 1 : 2);
+    products<kBytes>(left, in_.rhs + k * kNr, count, work_);
     std::uint32_t folded[kPlanes + 1][kMr];
     fold(folded);
     asm volatile("" : : "r"(folded) : "memory");  // masks come from memory: not by way of vectors taken apart
-    for (int r = 0; r < kMr; ++r) {
+    for (int r = 0; r < in_.rows; ++r) {
       __m512i changed = _mm512_setzero_si512();
       for (int p = 0; p <= kPlanes; ++p) {
         changed = _mm512_mask_add_epi16(changed, folded[p][r], changed, _mm512_set1_epi16(static_cast<short>(1 << p)));
@@ -290,8 +319,10 @@ class SaturateRows {
 }  // namespace
 
 void lanes16(const SingleBlock& in) {
-  if (in.rows == kMr && in.step == 1 && in.overflow == Overflow::SAT) return SaturateRows(in).run();
+  if (in.rows == kMr && in.step == 1 && in.overflow == Overflow::SAT) return SaturateRows<false>(in).run();
   lanes16_of_rows<GemmIsa::Avx512, 4>(in);
 }
+
+void lanes16_bytes(const SingleBlock& in) { SaturateRows<true>(in).run(); }
 
 }  // namespace guardbit::arith::detail::avx512

@@ -139,6 +139,8 @@ void set_lane_starts(GemmPlan& plan) {
     for (int c = 0; c < kNr; ++c) {
       block.lane_value[c] = plan.keeps_exact() ? block.exact[c] : block.value[c];
       block.lane_count[c] = static_cast<std::int32_t>(block.overflowing >> c & 1);
+      block.lane_loss[c] = static_cast<std::int32_t>(static_cast<std::uint32_t>(block.exact[c]) -
+                                                     static_cast<std::uint32_t>(block.value[c]));
     }
   }
 }

@@ -96,7 +96,7 @@ void ranges(const PairBlock& in, std::int32_t* least, std::int32_t* most) {
 
 void lanes16(const SingleBlock& in) {
   for (int r = 0; r < in.rows; ++r) {
-    const std::uint32_t* left = in.lhs[r];
+    const auto* left = static_cast<const std::uint32_t*>(in.lhs[r]);
     for (int c = 0; c < kNr; ++c) {
       std::int32_t value = in.acc[r * kNr + c];
       for (int k = 0; k < in.depth;) {
@@ -125,7 +125,8 @@ void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t r
   }
 }
 
-void expand(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to) {
+void expand(const std::int8_t* from, std::int64_t half_stride, int quads, RightForm form, std::int16_t* to) {
+  const bool singles = form == RightForm::Singles;
   for (int k = 0; k < quads * 4; ++k) {
     for (int c = 0; c < kNr; ++c) {
       const std::int8_t weight = from[c / kHalf * half_stride + (k / 4 * kHalf + c % kHalf) * 4 + k % 4];
@@ -142,6 +143,8 @@ const GemmKernels& gemm_kernels_scalar() {
                                       plain_squares<GemmIsa::Scalar>,
                                       lanes32,
                                       lanes16,
+                                      nullptr,
+                                      plain_lost_row<GemmIsa::Scalar>,
                                       ranges,
                                       plain_left<GemmIsa::Scalar>,
                                       expand,

@@ -10,7 +10,9 @@ LaneRedo::LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most
     : plan_(plan),
       left_(left),
       most_rows_(most_rows),
-      form_(plan.step == 1 && !plan.use_lanes16 ? LeftForm::Products : LeftForm::Pairs) {}
+      form_(plan.step == 1 && !plan.use_lanes16 ? LeftForm::Products : LeftForm::Pairs),
+      bytes_(plan.kernels->lanes16_bytes != nullptr && plan.use_lanes16 && plan.step == 1 && plan.offset == 0 &&
+             plan.accumulation.accumulator.format.overflow == Overflow::SAT) {}
 
 void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char{0}); }
 
@@ -20,17 +22,24 @@ void LaneRedo::resize(std::size_t rows) {
   for (LineVector<std::int32_t>* results : {&sums_, &counts_, &most_, &losses_}) results->resize(rows * kNr);
 }
 
+void LaneRedo::run16(const void* const* lhs, int rows, int depth, std::size_t at, bool bytes) {
+  const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
+  SingleBlock in{{},          right_.data(),     rows,
+                 depth,       step,              plan_.accumulation.accumulator.format.overflow,
+                 &sums_[at * kNr], &counts_[at * kNr], &losses_[at * kNr]};
+  std::copy_n(lhs, rows, in.lhs);
+  bytes ? plan_.kernels->lanes16_bytes(in) : plan_.kernels->lanes16(in);
+}
+
 void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what) {
   std::int32_t* sums = &sums_[at * kNr];
   std::int32_t* counts = &counts_[at * kNr];
   const AccumulatorSpec& spec = plan_.accumulation.accumulator;
   const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
   if (plan_.use_lanes16) {
-    SingleBlock in{{}, right_.data(), rows, depth, step, spec.format.overflow, sums, counts,
-                   &losses_[at * kNr]};
-    std::copy_n(lhs, rows, in.lhs);
-    plan_.kernels->lanes16(in);
-    return;
+    const void* words[kMr];
+    std::copy_n(lhs, rows, words);
+    return run16(words, rows, depth, at, false);
   }
   PairBlock in{{},
                reinterpret_cast<const std::uint32_t*>(right_.data()),
@@ -73,31 +82,41 @@ void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
   const std::int64_t half_bytes = w.padded_depth * kHalf;
   const std::int64_t k = chunk * plan_.chunk;
   const std::int8_t* from = w.bytes.data() + block.first_col / kHalf * half_bytes + k * kHalf;
-  plan_.kernels->expand(from, half_bytes, static_cast<int>(end_of(chunk) - k + 3) / 4, plan_.use_lanes16,
-                        right_.data());
+  const RightForm form = bytes_              ? RightForm::Bytes
+                         : plan_.use_lanes16 ? RightForm::Singles
+                                             : RightForm::Pairs;
+  plan_.kernels->expand(from, half_bytes, static_cast<int>(end_of(chunk) - k + 3) / 4, form, right_.data());
 }
 
 void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows, What what) {
   const auto chunks = static_cast<std::size_t>(plan_.chunks());
   resize(rows.size());
-  left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
-  have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
+  if (!bytes_) {
+    left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
+    have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
+  }
   const bool ranges = what == What::Ranges;
-  std::int32_t lost[kNr];
-  for (int c = 0; c < kNr; ++c) lost[c] = block.lost_at_start(c);
+  constexpr std::size_t kRow = kNr * sizeof(std::int32_t);
   for (std::size_t at = 0; at < rows.size() * kNr; at += kNr) {
-    std::memcpy(&sums_[at], ranges ? block.exact : block.lane_value, sizeof lost);
-    std::memcpy(&counts_[at], ranges ? block.exact : block.lane_count, sizeof lost);
-    if (ranges) std::memcpy(&most_[at], block.exact, sizeof lost);
-    if (plan_.tells_loss()) std::memcpy(&losses_[at], lost, sizeof lost);
+    std::memcpy(&sums_[at], ranges ? block.exact : block.lane_value, kRow);
+    std::memcpy(&counts_[at], ranges ? block.exact : block.lane_count, kRow);
+    if (ranges) std::memcpy(&most_[at], block.exact, kRow);
+    if (plan_.tells_loss()) std::memcpy(&losses_[at], block.lane_loss, kRow);
   }
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
     expand(block, chunk);
     for (std::size_t i = 0; i < rows.size(); i += kMr) {
-      const int here = static_cast<int>(std::min<std::size_t>(kMr, rows.size() - i));
+      const std::size_t here = std::min<std::size_t>(kMr, rows.size() - i);
+      const int depth = static_cast<int>(end_of(chunk) - chunk * plan_.chunk);
+      if (bytes_) {
+        const void* lhs[kMr];
+        for (std::size_t r = 0; r < here; ++r) lhs[r] = left_.row(rows[i + r]) + chunk * plan_.chunk;
+        run16(lhs, static_cast<int>(here), depth, i, true);
+        continue;
+      }
       const std::uint32_t* lhs[kMr];
-      for (int r = 0; r < here; ++r) lhs[r] = left_words(rows[i + static_cast<std::size_t>(r)], chunk);
-      run(lhs, here, static_cast<int>(end_of(chunk) - chunk * plan_.chunk), i, what);
+      for (std::size_t r = 0; r < here; ++r) lhs[r] = left_words(rows[i + r], chunk);
+      run(lhs, static_cast<int>(here), depth, i, what);
     }
   }
 }

@@ -40,9 +40,9 @@ template <typename T>
 }
 
 // Number k of a row of 16-bit numbers.
-[[gnu::always_inline]] inline __m256i broadcast_word(const std::uint32_t* row, int k) {
+[[gnu::always_inline]] inline __m256i broadcast_word(const void* row, int k) {
   std::int16_t value;
-  std::memcpy(&value, reinterpret_cast<const char*>(row) + 2 * k, sizeof value);
+  std::memcpy(&value, static_cast<const char*>(row) + 2 * k, sizeof value);
   return _mm256_set1_epi16(value);
 }
 

@@ -14,6 +14,7 @@ void watched_panel(const PanelBlock& in, const WatchBlock& watched);
 void squares(const SquareBlock& in);
 void lanes32(const PairBlock& in, LaneFit fit);
 void lanes16(const SingleBlock& in);
+void lanes16_bytes(const SingleBlock& in);
 void ranges(const PairBlock& in, std::int32_t* least, std::int32_t* most);
 void turn(const std::uint8_t* const* rows, int depth, std::int32_t offset, bool singles, std::int16_t* to);
 void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,

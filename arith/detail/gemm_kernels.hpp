@@ -5,6 +5,7 @@
 //   quads   right: [quad][16] dwords of 4 int8, per half block of 16 columns;  left: rows of uint8
 //   pairs   right: [pair][kNr] dwords of 2 int16;                              left: rows of dwords of 2 int16
 //   singles right: [k][kNr] int16;                                             left: the same as of pairs
+//   bytes   right: [k][kNr] pairs of an int8 and a zero byte;                  left: rows of uint8
 // All sums are modulo 2^32 (singles: 2^16); the caller proves that they fit.
 #pragma once
 
@@ -82,8 +83,8 @@ struct PairBlock {
 };
 
 struct SingleBlock {
-  const std::uint32_t* lhs[kMr];  // rows of dwords of 2 int16
-  const std::int16_t* rhs;        // [depth][kNr]
+  const void* lhs[kMr];     // rows of int16 in pairs of 4 bytes; of lanes16_bytes: of uint8
+  const std::int16_t* rhs;  // [depth][kNr]; of lanes16_bytes: as bytes
   int rows;
   int depth;
   int step;
@@ -99,18 +100,35 @@ enum class LeftForm : unsigned char {
   Pairs,     // (v0, v1) per pair; an odd last one is (v, 0)
 };
 
+// How weights are laid out for the lanes.
+enum class RightForm : unsigned char {
+  Pairs,
+  Singles,
+  Bytes,  // only where there are lanes16_bytes
+};
+
+// What lanes tell of the kNr outputs of a row.
+struct LostRow {
+  std::int32_t changed;  // overflows
+  std::int32_t quiet;    // outputs without one
+  bool open;             // one with overflows lost nothing modulo 2^16
+};
+
 struct GemmKernels {
   void (*panel)(const PanelBlock&);
   void (*watched_panel)(const PanelBlock&, const WatchBlock&);
   void (*squares)(const SquareBlock&);
   void (*lanes32)(const PairBlock&, LaneFit);
   void (*lanes16)(const SingleBlock&);
+  // For SAT, step 1 and bytes that are values (offset 0): rows need not be made ready. Null: there is none.
+  void (*lanes16_bytes)(const SingleBlock&);
+  LostRow (*lost_row)(const std::int32_t* overflows, const std::int32_t* losses);
   // Exact sums (count unused); [rows][kNr] smallest and largest of those at the ends of groups, and of what is there.
   void (*ranges)(const PairBlock&, std::int32_t* least, std::int32_t* most);
   // value = byte - offset
   void (*left)(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to);
-  // Both half blocks of quads, `half_stride` bytes apart, as singles or pairs.
-  void (*expand)(const std::int8_t* from, std::int64_t half_stride, int quads, bool singles, std::int16_t* to);
+  // Both half blocks of quads, `half_stride` bytes apart.
+  void (*expand)(const std::int8_t* from, std::int64_t half_stride, int quads, RightForm form, std::int16_t* to);
   // kNr rows of bytes as the kNr columns of singles or pairs; value = byte - offset.
   void (*turn)(const std::uint8_t* const* rows, int depth, std::int32_t offset, bool singles, std::int16_t* to);
   // Smallest and largest byte of `rows` rows of `count` bytes.

@@ -18,7 +18,7 @@ void lanes16_of(const SingleBlock& in, int first) {
   constexpr bool kWraps = kOverflow == Overflow::WRAP;
   // equal: minus the number of groups that changed nothing; exact: modulo 2^16
   __m256i value[kRows][kUsed], equal[kRows][kUsed], exact[kRows][kUsed];
-  const std::uint32_t* left[kRows];
+  const void* left[kRows];
   for (int r = 0; r < kRows; ++r) {
     left[r] = in.lhs[first + r];
     for (int v = 0; v < kUsed; ++v) {

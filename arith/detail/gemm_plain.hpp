@@ -114,7 +114,23 @@ void plain_turn(const std::uint8_t* const* rows, int depth, std::int32_t offset,
   }
 }
 
-// value = byte - offset; the compiler's vectors do well enough here.
+// The compiler's vectors do well enough here and below.
+template <GemmIsa kIsa>
+LostRow plain_lost_row(const std::int32_t* overflows, const std::int32_t* losses) {
+  std::int32_t changed = 0;
+  std::int32_t quiet = 0;  // minus the outputs without an overflow
+  std::int32_t open = 0;
+  for (int c = 0; c < kNr; ++c) {
+    const std::int32_t none = -static_cast<std::int32_t>(overflows[c] == 0);
+    const std::int32_t lost_none = -static_cast<std::int32_t>(static_cast<std::uint32_t>(losses[c]) << 16 == 0);
+    changed += overflows[c];
+    quiet += none;
+    open |= lost_none & ~none;
+  }
+  return {changed, -quiet, open != 0};
+}
+
+// value = byte - offset
 template <GemmIsa kIsa>
 void plain_left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm form, std::uint32_t* to) {
   const auto value = [&](int k) { return static_cast<std::uint32_t>(from[k] - offset) & 0xFFFF; };

@@ -26,17 +26,14 @@ struct ColumnBlock {
   std::uint32_t used = 0;         // the columns there are
   std::uint32_t proven = 0;       // no narrowing but the initial value's can overflow
   std::uint32_t overflowing = 0;  // whose initial value does
-  // Initial values: narrowed, exact, what lanes begin with, its overflows, and what a plain product begins with.
+  // Initial values: narrowed, exact, what lanes begin with, its overflows, what they lost, and what a plain product
+  // begins with.
   alignas(64) std::int32_t value[kNr] = {};
   alignas(64) std::int32_t exact[kNr] = {};
   alignas(64) std::int32_t lane_value[kNr] = {};
   alignas(64) std::int32_t lane_count[kNr] = {};
+  alignas(64) std::int32_t lane_loss[kNr] = {};  // exact - value, modulo 2^32
   alignas(64) std::int32_t plain[kNr] = {};
-
-  // exact - value, modulo 2^32
-  [[nodiscard]] std::int32_t lost_at_start(int c) const {
-    return static_cast<std::int32_t>(static_cast<std::uint32_t>(exact[c]) - static_cast<std::uint32_t>(value[c]));
-  }
 };
 
 // The block path: 8-bit operands, sums that fit 32 bits, and groups that lanes can follow.

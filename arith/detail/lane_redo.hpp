@@ -40,6 +40,7 @@ class LaneRedo {
   void resize(std::size_t rows);
   // Results from row `at` on.
   void run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what);
+  void run16(const void* const* lhs, int rows, int depth, std::size_t at, bool bytes);
   [[nodiscard]] const std::uint32_t* left_words(std::int64_t r, std::int64_t chunk);
   void expand(const ColumnBlock& block, std::int64_t chunk);
   void column_words(const ColumnBlock& block, std::span<const int> columns);
@@ -48,6 +49,7 @@ class LaneRedo {
   const LeftRows& left_;
   std::int64_t most_rows_;
   LeftForm form_;
+  bool bytes_;  // rows() takes the rows' bytes as they are
   LineVector<std::int32_t> sums_, counts_, most_, losses_;  // of ranges the least are in counts_
   LineVector<std::int16_t> right_;                 // of one chunk: [k][kNr], or [pair][kNr][2]
   const ColumnBlock* right_block_ = nullptr;       // whose weights these are; null: others
