@@ -50,18 +50,25 @@ void BlockCounts::first_of_row(const ColumnBlock& block, std::int64_t row, const
   candidate(row, block.first_col + c);
 }
 
-bool BlockCounts::settle_lost_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums,
-                                  const std::int32_t* overflows, const std::int32_t* losses, std::int32_t* out) {
-  const LostRow lost = p_.kernels->lost_row(overflows, losses);
+bool BlockCounts::settle_lost_rows(const ColumnBlock& block, std::span<const std::int32_t> rows,
+                                   const std::int32_t* sums, const std::int32_t* overflows,
+                                   const std::int32_t* losses, std::int32_t* out, std::int64_t stride) {
+  const LostRows lost = p_.kernels->lost_rows(overflows, losses, static_cast<int>(rows.size()));
   if (lost.open) return false;
-  const std::int32_t outputs = kNr - lost.quiet;
-  if (block.cols == kNr) {
-    std::memcpy(out, sums, kNr * sizeof *out);  // of a size that is known
-  } else {
-    std::copy_n(sums, block.cols, out);
+  for (const std::int32_t row : rows) {
+    std::int32_t* to = out + row * stride;
+    if (block.cols == kNr) {
+      std::memcpy(to, sums, kNr * sizeof *to);  // of a size that is known
+    } else {
+      std::copy_n(sums, block.cols, to);
+    }
+    sums += kNr;
   }
-  add(lost.changed, outputs, outputs);
-  first_of_row(block, row, overflows, outputs);
+  add(lost.changed, lost.outputs, lost.outputs);
+  if (lost.outputs == 0 || found()) return true;
+  std::size_t first = 0;  // rows ascend
+  while (overflows[first] == 0) ++first;
+  candidate(rows[first / kNr], block.first_col + static_cast<std::int64_t>(first % kNr));
   return true;
 }
 

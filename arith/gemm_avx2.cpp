@@ -41,7 +41,7 @@ const GemmKernels& gemm_kernels_avx2() {
                                       lanes32,
                                       lanes16,
                                       nullptr,
-                                      plain_lost_row<GemmIsa::Avx2>,
+                                      plain_lost_rows<GemmIsa::Avx2>,
                                       ranges,
                                       plain_left<GemmIsa::Avx2>,
                                       expand,

@@ -39,14 +39,19 @@ void left(const std::uint8_t* from, int depth, std::int32_t offset, LeftForm for
   }
 }
 
-LostRow lost_row(const std::int32_t* overflows, const std::int32_t* losses) {
+LostRows lost_rows(const std::int32_t* overflows, const std::int32_t* losses, int rows) {
   const __m512i low_word = _mm512_set1_epi32(0xFFFF);
-  const __m512i count[2] = {load(overflows), load(overflows + kHalf)};
-  const std::uint32_t some = _mm512_test_epi32_mask(count[0], count[0]) |
-                             std::uint32_t{_mm512_test_epi32_mask(count[1], count[1])} << kHalf;
-  const std::uint32_t lost = _mm512_test_epi32_mask(load(losses), low_word) |
-                             std::uint32_t{_mm512_test_epi32_mask(load(losses + kHalf), low_word)} << kHalf;
-  return {_mm512_reduce_add_epi32(_mm512_add_epi32(count[0], count[1])), kNr - std::popcount(some), (some & ~lost) != 0};
+  __m512i changed = _mm512_setzero_si512();
+  int outputs = 0;
+  std::uint32_t open = 0;
+  for (int c = 0; c < rows * kNr; c += kHalf) {
+    const __m512i count = load(overflows + c);
+    const std::uint32_t some = _mm512_test_epi32_mask(count, count);
+    changed = _mm512_add_epi32(changed, count);
+    outputs += std::popcount(some);
+    open |= some & ~std::uint32_t{_mm512_test_epi32_mask(load(losses + c), low_word)};
+  }
+  return {_mm512_reduce_add_epi32(changed), outputs, open != 0};
 }
 
 // Bytes of quads in the order first bytes, second bytes, ... in each 16 bytes.
@@ -99,7 +104,7 @@ const GemmKernels& gemm_kernels_avx512() {
                                       lanes32,
                                       lanes16,
                                       lanes16_bytes,
-                                      lost_row,
+                                      lost_rows,
                                       ranges,
                                       left,
                                       expand,

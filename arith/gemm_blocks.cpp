@@ -228,6 +228,7 @@ class BlockWorker {
     for (std::size_t i = 0; i < rows.size(); i += together) {
       const auto some = rows.subspan(i, std::min(together, rows.size() - i));
       redo_.rows(block, some, LaneRedo::What::Overflows);
+      if (settle_lost(block, some, 0)) continue;
       for (std::size_t r = 0; r < some.size(); ++r) settle_row(block, some[r], r * kNr);
     }
     in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
@@ -236,11 +237,19 @@ class BlockWorker {
     });
   }
 
+  // Whole rows without their plain product, where losses tell enough. Their results begin at `at`.
+  [[nodiscard]] bool settle_lost(const ColumnBlock& block, std::span<const std::int32_t> rows, std::size_t at) {
+    return !have_product_ && !p_.keeps_exact() &&
+           counts_.settle_lost_rows(block, rows, redo_.sums() + at, redo_.counts() + at, redo_.losses() + at, view_,
+                                    stride_);
+  }
+
   // A whole row: by its plain product, or without that where losses tell enough. Its results are at `at`.
   void settle_row(const ColumnBlock& block, std::int64_t row, std::size_t at) {
     std::int32_t* out = view_ + row * stride_;
     if (!have_product_ && !p_.keeps_exact()) {
-      if (counts_.settle_lost_row(block, row, redo_.sums() + at, redo_.counts() + at, redo_.losses() + at, out)) return;
+      const auto index = static_cast<std::int32_t>(row);
+      if (settle_lost(block, {&index, 1}, at)) return;
       p_.kernels->panel(panel(block, {row, 1, left_.row(row), 0}));
     }
     counts_.settle_row(block, row, redo_.sums() + at, redo_.counts() + at, out);

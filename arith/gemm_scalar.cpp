@@ -144,7 +144,7 @@ const GemmKernels& gemm_kernels_scalar() {
                                       lanes32,
                                       lanes16,
                                       nullptr,
-                                      plain_lost_row<GemmIsa::Scalar>,
+                                      plain_lost_rows<GemmIsa::Scalar>,
                                       ranges,
                                       plain_left<GemmIsa::Scalar>,
                                       expand,

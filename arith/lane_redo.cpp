@@ -12,7 +12,7 @@ LaneRedo::LaneRedo(const GemmPlan& plan, const LeftRows& left, std::int64_t most
       most_rows_(most_rows),
       form_(plan.step == 1 && !plan.use_lanes16 ? LeftForm::Products : LeftForm::Pairs),
       bytes_(plan.kernels->lanes16_bytes != nullptr && plan.use_lanes16 && plan.step == 1 && plan.offset == 0 &&
-             plan.accumulation.accumulator.format.overflow == Overflow::SAT) {}
+             plan.weights.depth > 0 && plan.accumulation.accumulator.format.overflow == Overflow::SAT) {}
 
 void LaneRedo::new_rows() { std::fill(have_left_.begin(), have_left_.end(), char{0}); }
 
@@ -22,13 +22,17 @@ void LaneRedo::resize(std::size_t rows) {
   for (LineVector<std::int32_t>* results : {&sums_, &counts_, &most_, &losses_}) results->resize(rows * kNr);
 }
 
-void LaneRedo::run16(const void* const* lhs, int rows, int depth, std::size_t at, bool bytes) {
-  const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
-  SingleBlock in{{},          right_.data(),     rows,
-                 depth,       step,              plan_.accumulation.accumulator.format.overflow,
-                 &sums_[at * kNr], &counts_[at * kNr], &losses_[at * kNr]};
-  std::copy_n(lhs, rows, in.lhs);
-  bytes ? plan_.kernels->lanes16_bytes(in) : plan_.kernels->lanes16(in);
+SingleBlock LaneRedo::singles(int rows, int depth, std::size_t at) {
+  return {.lhs = {},
+          .rhs = right_.data(),
+          .rows = rows,
+          .depth = depth,
+          .step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth)),
+          .overflow = plan_.accumulation.accumulator.format.overflow,
+          .start = {},
+          .acc = &sums_[at * kNr],
+          .count = &counts_[at * kNr],
+          .loss = &losses_[at * kNr]};
 }
 
 void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what) {
@@ -37,9 +41,9 @@ void LaneRedo::run(const std::uint32_t* const* lhs, int rows, int depth, std::si
   const AccumulatorSpec& spec = plan_.accumulation.accumulator;
   const int step = static_cast<int>(std::min<std::int64_t>(plan_.step, depth));
   if (plan_.use_lanes16) {
-    const void* words[kMr];
-    std::copy_n(lhs, rows, words);
-    return run16(words, rows, depth, at, false);
+    SingleBlock in = singles(rows, depth, at);
+    std::copy_n(lhs, rows, in.lhs);
+    return plan_.kernels->lanes16(in);
   }
   PairBlock in{{},
                reinterpret_cast<const std::uint32_t*>(right_.data()),
@@ -88,13 +92,31 @@ void LaneRedo::expand(const ColumnBlock& block, std::int64_t chunk) {
   plan_.kernels->expand(from, half_bytes, static_cast<int>(end_of(chunk) - k + 3) / 4, form, right_.data());
 }
 
+// Eight rows at a time, of which the kernel needs no more than where they are.
+void LaneRedo::rows_of_bytes(const ColumnBlock& block, std::span<const std::int32_t> rows) {
+  for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
+    expand(block, chunk);
+    const std::int64_t k = chunk * plan_.chunk;
+    for (std::size_t i = 0; i < rows.size(); i += kMr) {
+      const std::size_t here = std::min<std::size_t>(kMr, rows.size() - i);
+      SingleBlock in = singles(static_cast<int>(here), static_cast<int>(end_of(chunk) - k), i);
+      for (std::size_t r = 0; r < here; ++r) in.lhs[r] = left_.row(rows[i + r]) + k;
+      if (chunk == 0) {
+        in.start[0] = block.lane_value;
+        in.start[1] = block.lane_count;
+        in.start[2] = block.lane_loss;
+      }
+      plan_.kernels->lanes16_bytes(in);
+    }
+  }
+}
+
 void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows, What what) {
   const auto chunks = static_cast<std::size_t>(plan_.chunks());
   resize(rows.size());
-  if (!bytes_) {
-    left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
-    have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
-  }
+  if (bytes_) return rows_of_bytes(block, rows);
+  left_words_.resize(static_cast<std::size_t>(most_rows_) * chunks * words(plan_.chunk));
+  have_left_.resize(static_cast<std::size_t>(most_rows_) * chunks);
   const bool ranges = what == What::Ranges;
   constexpr std::size_t kRow = kNr * sizeof(std::int32_t);
   for (std::size_t at = 0; at < rows.size() * kNr; at += kNr) {
@@ -106,17 +128,10 @@ void LaneRedo::rows(const ColumnBlock& block, std::span<const std::int32_t> rows
   for (std::int64_t chunk = 0; chunk < plan_.chunks(); ++chunk) {
     expand(block, chunk);
     for (std::size_t i = 0; i < rows.size(); i += kMr) {
-      const std::size_t here = std::min<std::size_t>(kMr, rows.size() - i);
-      const int depth = static_cast<int>(end_of(chunk) - chunk * plan_.chunk);
-      if (bytes_) {
-        const void* lhs[kMr];
-        for (std::size_t r = 0; r < here; ++r) lhs[r] = left_.row(rows[i + r]) + chunk * plan_.chunk;
-        run16(lhs, static_cast<int>(here), depth, i, true);
-        continue;
-      }
+      const int here = static_cast<int>(std::min<std::size_t>(kMr, rows.size() - i));
       const std::uint32_t* lhs[kMr];
-      for (std::size_t r = 0; r < here; ++r) lhs[r] = left_words(rows[i + r], chunk);
-      run(lhs, static_cast<int>(here), depth, i, what);
+      for (int r = 0; r < here; ++r) lhs[r] = left_words(rows[i + static_cast<std::size_t>(r)], chunk);
+      run(lhs, here, static_cast<int>(end_of(chunk) - chunk * plan_.chunk), i, what);
     }
   }
 }

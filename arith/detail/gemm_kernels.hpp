@@ -89,6 +89,8 @@ struct SingleBlock {
   int depth;
   int step;
   Overflow overflow;  // SAT, SAT_SYM or WRAP, of int16
+  // Of lanes16_bytes: what is in acc, count and loss at first, if not null: [kNr], the same for all rows.
+  const std::int32_t* start[3];
   std::int32_t* acc;
   std::int32_t* count;
   std::int32_t* loss;  // [rows][kNr], += exact sum - narrowed sum, modulo 2^16
@@ -107,10 +109,10 @@ enum class RightForm : unsigned char {
   Bytes,  // only where there are lanes16_bytes
 };
 
-// What lanes tell of the kNr outputs of a row.
-struct LostRow {
+// What lanes tell of the outputs of some rows, kNr each.
+struct LostRows {
   std::int32_t changed;  // overflows
-  std::int32_t quiet;    // outputs without one
+  std::int32_t outputs;  // with one
   bool open;             // one with overflows lost nothing modulo 2^16
 };
 
@@ -122,7 +124,7 @@ struct GemmKernels {
   void (*lanes16)(const SingleBlock&);
   // For SAT, step 1 and bytes that are values (offset 0): rows need not be made ready. Null: there is none.
   void (*lanes16_bytes)(const SingleBlock&);
-  LostRow (*lost_row)(const std::int32_t* overflows, const std::int32_t* losses);
+  LostRows (*lost_rows)(const std::int32_t* overflows, const std::int32_t* losses, int rows);
   // Exact sums (count unused); [rows][kNr] smallest and largest of those at the ends of groups, and of what is there.
   void (*ranges)(const PairBlock&, std::int32_t* least, std::int32_t* most);
   // value = byte - offset

@@ -116,18 +116,18 @@ void plain_turn(const std::uint8_t* const* rows, int depth, std::int32_t offset,
 
 // The compiler's vectors do well enough here and below.
 template <GemmIsa kIsa>
-LostRow plain_lost_row(const std::int32_t* overflows, const std::int32_t* losses) {
+LostRows plain_lost_rows(const std::int32_t* overflows, const std::int32_t* losses, int rows) {
   std::int32_t changed = 0;
   std::int32_t quiet = 0;  // minus the outputs without an overflow
   std::int32_t open = 0;
-  for (int c = 0; c < kNr; ++c) {
+  for (int c = 0; c < rows * kNr; ++c) {
     const std::int32_t none = -static_cast<std::int32_t>(overflows[c] == 0);
     const std::int32_t lost_none = -static_cast<std::int32_t>(static_cast<std::uint32_t>(losses[c]) << 16 == 0);
     changed += overflows[c];
     quiet += none;
     open |= lost_none & ~none;
   }
-  return {changed, -quiet, open != 0};
+  return {changed, rows * kNr + quiet, open != 0};
 }
 
 // value = byte - offset

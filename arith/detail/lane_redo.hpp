@@ -40,7 +40,8 @@ class LaneRedo {
   void resize(std::size_t rows);
   // Results from row `at` on.
   void run(const std::uint32_t* const* lhs, int rows, int depth, std::size_t at, What what);
-  void run16(const void* const* lhs, int rows, int depth, std::size_t at, bool bytes);
+  [[nodiscard]] SingleBlock singles(int rows, int depth, std::size_t at);  // without its left rows
+  void rows_of_bytes(const ColumnBlock& block, std::span<const std::int32_t> rows);
   [[nodiscard]] const std::uint32_t* left_words(std::int64_t r, std::int64_t chunk);
   void expand(const ColumnBlock& block, std::int64_t chunk);
   void column_words(const ColumnBlock& block, std::span<const int> columns);
