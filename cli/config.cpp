@@ -127,7 +127,7 @@ int check(const Invocation& invocation) {
       read.push_back("dataset " + nets::read_dataset_spec(dataset).name);
     } else {
       nets::read_preprocess(dataset.section_or_empty("preprocess"));
-      for (const char* key : {"path", "seed", "train_size", "test_size", "holdout"}) dataset.ignore(key);
+      for (const char* key : {"path", "seed", "train_size", "test_size", "holdout", "cache"}) dataset.ignore(key);
     }
   }
   if (root.has("trainer")) {

@@ -31,6 +31,7 @@ nets::Value remembered(const nets::Value& merged) {
     if (key.momentary) config.erase(key.name);
   }
   config.erase("weights");
+  if (nets::Value* dataset = config.find("dataset")) dataset->erase("cache");
   return config;
 }
 

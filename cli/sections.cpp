@@ -14,6 +14,7 @@ const std::vector<SectionKey> kDataset{
     {"dataset.shape", "", "random: [height, width, channels]"},
     {"dataset.classes", "10", "random: how many classes the labels name"},
     {"dataset.holdout", "0", "so many of the last training images become the split holdout"},
+    {"dataset.cache", "", "folder where decoded pixels of files are kept; later runs map them instead of decoding"},
     {"dataset.preprocess.scale", "0.00392156862745098", "real input = (pixel * scale - mean) / std"},
     {"dataset.preprocess.mean", "[0]", "one, or one per channel"},
     {"dataset.preprocess.std", "[1]", "one, or one per channel"},

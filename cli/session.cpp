@@ -96,7 +96,7 @@ void Session::finish() const {
   if (root_->has("dataset")) {
     const nets::Section dataset = root_->section("dataset");
     for (const char* key : {"name", "path", "seed", "train_size", "test_size", "shape", "classes", "holdout",
-                            "preprocess"}) {
+                            "cache", "preprocess"}) {
       dataset.ignore(key);
     }
   }

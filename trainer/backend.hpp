@@ -109,8 +109,11 @@ class Backend {
   // Memory.
   [[nodiscard]] virtual std::size_t element_bytes(Element element) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Memory> allocate(std::size_t bytes) = 0;
-  /// Memory that begins with these bytes; those of the host take them over without a copy, and are not aligned then.
-  [[nodiscard]] virtual std::unique_ptr<Memory> adopt(std::vector<std::uint8_t> bytes) {
+  /// Memory that begins with these bytes, which are only read then. Those of the host take them where they lie, with
+  /// `owner` that keeps them alive: without a copy, and not aligned.
+  [[nodiscard]] virtual std::unique_ptr<Memory> adopt(std::span<const std::uint8_t> bytes,
+                                                      std::shared_ptr<const void> owner) {
+    static_cast<void>(owner);
     std::unique_ptr<Memory> memory = allocate(bytes.size());
     copy_in({memory->address(), Element::Byte, static_cast<std::int64_t>(bytes.size()), {}}, bytes.data());
     return memory;

@@ -10,7 +10,7 @@ namespace guardbit::trainer {
 DeviceDataset::DeviceDataset(Backend& backend, nets::Dataset&& dataset) {
   images_ = {nullptr, Element::Byte, dataset.count(), {dataset.height, dataset.width, dataset.channels}};
   labels_ = {nullptr, Element::Int32, dataset.count(), {}};
-  image_memory_ = backend.adopt(std::move(dataset.images));
+  image_memory_ = backend.adopt(dataset.images, dataset.images.owner());
   label_memory_ = backend.allocate(static_cast<std::size_t>(labels_.count()) * sizeof(std::int32_t));
   images_.data = image_memory_->address();
   labels_.data = label_memory_->address();

@@ -24,16 +24,18 @@ std::unique_ptr<Memory> HostBackend::allocate(std::size_t bytes) { return std::m
 namespace {
 class AdoptedMemory final : public Memory {
  public:
-  explicit AdoptedMemory(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
+  AdoptedMemory(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner)
+      : bytes_(bytes), owner_(std::move(owner)) {}
   [[nodiscard]] void* address() const override { return const_cast<std::uint8_t*>(bytes_.data()); }
 
  private:
-  std::vector<std::uint8_t> bytes_;
+  std::span<const std::uint8_t> bytes_;
+  std::shared_ptr<const void> owner_;
 };
 }  // namespace
 
-std::unique_ptr<Memory> HostBackend::adopt(std::vector<std::uint8_t> bytes) {
-  return std::make_unique<AdoptedMemory>(std::move(bytes));
+std::unique_ptr<Memory> HostBackend::adopt(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner) {
+  return std::make_unique<AdoptedMemory>(bytes, std::move(owner));
 }
 
 void HostBackend::copy_in(const TensorView& to, const void* from) {

@@ -19,7 +19,8 @@ class HostMemory final : public Memory {
 class HostBackend : public Backend {
  public:
   [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) override;
-  [[nodiscard]] std::unique_ptr<Memory> adopt(std::vector<std::uint8_t> bytes) override;
+  [[nodiscard]] std::unique_ptr<Memory> adopt(std::span<const std::uint8_t> bytes,
+                                              std::shared_ptr<const void> owner) override;
   void copy_in(const TensorView& to, const void* from) override;
   void copy_out(void* to, const TensorView& from) override;
   void begin_step(const StepScalars& scalars) override { step_ = scalars; }

@@ -27,6 +27,7 @@ nets::Value remembered(const nets::Value& config) {
   nets::Value copy = nets::resolve(config);
   for (const char* key : {"output", "load", "save", "threads", "json"}) copy.erase(key);
   if (nets::Value* trainer = copy.find("trainer")) trainer->erase("threads");
+  if (nets::Value* dataset = copy.find("dataset")) dataset->erase("cache");
   return copy;
 }
 

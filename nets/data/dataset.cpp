@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "nets/data/loaders.hpp"
+#include "nets/data/pixel_cache.hpp"
+#include "nets/io/compress.hpp"
 
 namespace guardbit::nets {
 namespace {
@@ -27,6 +29,17 @@ Dataset load_official(const DatasetSpec& spec, bool train) {
   if (spec.name == "glyphs") return draw_glyphs(spec.seed, drawn_count(spec, train), train);
   if (spec.name == "random") return draw_random(spec, drawn_count(spec, train), train);
   throw Error(fmt::format("dataset.name: found {}, allowed mnist, cifar10, cifar100, folder, glyphs, random", spec.name));
+}
+
+std::vector<SourceFile> source_files(const DatasetSpec& spec, bool train) {
+  if (spec.name == "folder") return folder_files(spec.path, train);
+  std::vector<SourceFile> sources;
+  for (const std::string& name : spec.name == "mnist"     ? mnist_files(train)
+                                 : spec.name == "cifar10" ? cifar10_files(spec.path, train)
+                                                          : cifar100_files(train)) {
+    sources.push_back({name, require_plain_or_compressed(spec.path / name)});
+  }
+  return sources;
 }
 
 void read_random(const Section& section, DatasetSpec& spec) {
@@ -113,7 +126,8 @@ Dataset Dataset::slice(std::int64_t begin, std::int64_t count_) const {
         fmt::format("{}: found images {} to {}, allowed 0 to {}", name, begin, begin + count_ - 1, count() - 1));
   }
   Dataset part{name, description, height, width, channels, classes, {}, {}};
-  part.images.assign(images.begin() + begin * image_size(), images.begin() + (begin + count_) * image_size());
+  part.images = images.part(static_cast<std::size_t>(begin * image_size()),
+                            static_cast<std::size_t>(count_ * image_size()));
   part.labels.assign(labels.begin() + begin, labels.begin() + begin + count_);
   return part;
 }
@@ -128,6 +142,7 @@ DatasetSpec read_dataset_spec(const Section& section) {
   if (section.has("test_size")) spec.test_size = section.integer("test_size", 1, kMaxImages);
   if (spec.name == "random") read_random(section, spec);
   spec.holdout = section.integer("holdout", 0, kMaxImages, spec.holdout);
+  spec.cache = section.text("cache", "");
   spec.preprocess = read_preprocess(section.section_or_empty("preprocess"));
   return spec;
 }
@@ -163,7 +178,11 @@ Dataset load_dataset(const DatasetSpec& spec, Split split) {
   if (split == Split::Holdout && spec.holdout == 0) {
     throw Error("dataset.holdout: found 0, allowed 1 or more to use the holdout split");
   }
-  Dataset all = load_official(spec, split != Split::Test);
+  const bool train = split != Split::Test;
+  Dataset all = spec.cache.empty() || is_drawn(spec)
+                    ? load_official(spec, train)
+                    : load_cached(spec.cache, spec.name + (train ? "-train" : "-test"), source_files(spec, train),
+                                  [&] { return load_official(spec, train); });
   const Part chosen = part_of(spec, split, all.count());
   if (chosen.count == all.count()) return all;
   Dataset part = all.slice(chosen.begin, chosen.count);

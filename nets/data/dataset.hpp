@@ -1,5 +1,6 @@
 // Labelled image sets: MNIST, CIFAR-10, CIFAR-100, folders of images, and what the program draws itself: glyphs
 // (digits to learn) and random (uniform pixels, for timing and for networks without data).
+// Pixels of plain MNIST files and of a cache are mapped: read where they lie, never copied as a whole.
 //
 //   dataset:
 //     name: mnist               # cifar10, cifar100, folder, glyphs, random
@@ -10,6 +11,7 @@
 //     shape: [224, 224, 3]      # random only; classes: 10
 //     holdout: 0                # the last N training images become the split `holdout`; train_size counts without
 //                               # them, but for what is drawn, where it counts all that are drawn
+//     cache: DIR                # decoded pixels of files are kept there and mapped by later runs (pixel_cache.hpp)
 //     preprocess: {scale: 0.00392156862745098, mean: [0], std: [1]}   # real = (pixel * scale - mean) / std
 #pragma once
 
@@ -21,6 +23,7 @@
 
 #include "nets/config/section.hpp"
 #include "nets/data/preprocess.hpp"
+#include "nets/io/shared_bytes.hpp"
 
 namespace guardbit::nets {
 
@@ -31,15 +34,15 @@ struct Dataset {
   std::string name;         ///< "mnist"
   std::string description;  ///< one line for reports: which files, which part
   int height = 0, width = 0, channels = 0, classes = 0;
-  std::vector<std::uint8_t> images;  ///< [N, H, W, C]
-  std::vector<int> labels;           ///< [N], 0 .. classes-1
+  SharedBytes images;       ///< [N, H, W, C]; of a mapped file where it lies there like this
+  std::vector<int> labels;  ///< [N], 0 .. classes-1
 
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
   std::int64_t image_size() const { return std::int64_t{height} * width * channels; }
   std::span<const std::uint8_t> image(std::int64_t index) const;
   /// Images [begin, begin + count) as the network sees them, [count, H, W, C].
   std::vector<float> to_float(const Preprocess& preprocess, std::int64_t begin, std::int64_t count) const;
-  /// A part of it, for example the first N images.
+  /// A part of it, for example the first N images. Pixels are shared.
   Dataset slice(std::int64_t begin, std::int64_t count) const;
 };
 
@@ -51,6 +54,7 @@ struct DatasetSpec {
   std::optional<std::int64_t> test_size;   ///< absent: all that the files hold; glyphs 2000, random 100
   int height = 0, width = 0, channels = 0, classes = 10;  ///< random only
   std::int64_t holdout = 0;
+  std::filesystem::path cache;  ///< empty: none
   Preprocess preprocess;
 };
 /// Reads a `dataset` section (keys above).

@@ -81,26 +81,39 @@ Array read_image(const fs::path& path) {
 
 }  // namespace
 
+std::vector<SourceFile> folder_files(const std::filesystem::path& folder, bool train) {
+  const fs::path root = folder / (train ? "train" : "test");
+  std::vector<SourceFile> files;
+  for (const std::string& name : names_in(root)) {
+    if (!fs::is_directory(root / name))
+      throw Error(fmt::format("{}: found a file, allowed one folder per class", (root / name).string()));
+    files.push_back({name + '/', {}});
+    for (const std::string& file : names_in(root / name)) files.push_back({name + '/' + file, root / name / file});
+  }
+  return files;
+}
+
 Dataset load_folder(const std::filesystem::path& folder, bool train) {
   const fs::path root = folder / (train ? "train" : "test");
   Dataset data;
   data.name = "folder";
   std::vector<std::int64_t> shape;
-  for (const std::string& name : names_in(root)) {
-    if (!fs::is_directory(root / name))
-      throw Error(fmt::format("{}: found a file, allowed one folder per class", (root / name).string()));
-    for (const std::string& file : names_in(root / name)) {
-      const Array image = read_image(root / name / file);
-      if (shape.empty()) shape = image.shape;
-      if (image.shape != shape) {
-        throw Error(fmt::format("{}: found {}, allowed [{}, {}, {}] as in the first image",
-                                (root / name / file).string(), image.shape_text(), shape[0], shape[1], shape[2]));
-      }
-      data.images.insert(data.images.end(), image.bytes.begin(), image.bytes.end());
-      data.labels.push_back(data.classes);
+  Bytes pixels;
+  for (const SourceFile& source : folder_files(folder, train)) {
+    if (source.file.empty()) {
+      ++data.classes;
+      continue;
     }
-    ++data.classes;
+    const Array image = read_image(source.file);
+    if (shape.empty()) shape = image.shape;
+    if (image.shape != shape) {
+      throw Error(fmt::format("{}: found {}, allowed [{}, {}, {}] as in the first image", source.file.string(),
+                              image.shape_text(), shape[0], shape[1], shape[2]));
+    }
+    pixels.insert(pixels.end(), image.bytes.begin(), image.bytes.end());
+    data.labels.push_back(data.classes - 1);
   }
+  data.images = std::move(pixels);
   if (data.labels.empty())
     throw Error(fmt::format("{}: found no images, allowed CLASS/IMAGE.npy, .pgm or .ppm", root.string()));
   data.height = static_cast<int>(shape[0]);

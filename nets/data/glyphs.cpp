@@ -155,7 +155,8 @@ Dataset draw_glyphs(std::uint64_t seed, std::int64_t count, bool train) {
   data.height = data.width = kSide;
   data.channels = 1;
   data.classes = kDigits;
-  data.images.reserve(static_cast<std::size_t>(count) * kSide * kSide);
+  Bytes pixels;
+  pixels.reserve(static_cast<std::size_t>(count) * kSide * kSide);
   for (std::int64_t n = 0; n < count; ++n) {
     const int label = label_of(seed, split, n);
     arith::Random random(seed, split << 40 | static_cast<std::uint64_t>(n));
@@ -163,9 +164,10 @@ Dataset draw_glyphs(std::uint64_t seed, std::int64_t count, bool train) {
     draw_digit(image, label, random);
     draw_strays(image, random);
     const double noise = uniform(random, 0.04, 0.22);
-    for (const double ink : image) data.images.push_back(to_pixel(ink, random.next_u32(), noise));
+    for (const double ink : image) pixels.push_back(to_pixel(ink, random.next_u32(), noise));
     data.labels.push_back(label);
   }
+  data.images = std::move(pixels);
   return data;
 }
 

@@ -2,8 +2,16 @@
 #pragma once
 
 #include "nets/data/dataset.hpp"
+#include "nets/data/pixel_cache.hpp"
 
 namespace guardbit::nets {
+
+/// Names of the files that a loader reads, without .gz and .xz.
+std::vector<std::string> mnist_files(bool train);
+std::vector<std::string> cifar10_files(const std::filesystem::path& folder, bool train);
+std::vector<std::string> cifar100_files(bool train);
+/// Classes and images in their order; a class has no file.
+std::vector<SourceFile> folder_files(const std::filesystem::path& folder, bool train);
 
 Dataset load_mnist(const std::filesystem::path& folder, bool train);
 Dataset load_cifar10(const std::filesystem::path& folder, bool train);

@@ -15,7 +15,7 @@ constexpr std::uint32_t kMaxSide = 4096;
 constexpr int kClasses = 10;
 
 void read_images(const std::filesystem::path& path, Dataset& data) {
-  const Bytes bytes = read_decompressed(path, kMaxBytes);
+  const SharedBytes bytes = map_or_decompress(path, kMaxBytes);
   ByteReader reader(bytes, path.string());
   if (reader.u32_big() != kImagesMagic) reader.fail("found data that are not IDX images");
   const std::uint64_t count = reader.u32_big();
@@ -29,12 +29,11 @@ void read_images(const std::filesystem::path& path, Dataset& data) {
   }
   data.height = static_cast<int>(height);
   data.width = static_cast<int>(width);
-  const ByteView pixels = reader.take(reader.left());
-  data.images.assign(pixels.begin(), pixels.end());
+  data.images = bytes.part(reader.position(), reader.left());
 }
 
 void read_labels(const std::filesystem::path& path, Dataset& data) {
-  const Bytes bytes = read_decompressed(path, kMaxBytes);
+  const SharedBytes bytes = map_or_decompress(path, kMaxBytes);
   ByteReader reader(bytes, path.string());
   if (reader.u32_big() != kLabelsMagic) reader.fail("found data that are not IDX labels");
   const std::uint32_t count = reader.u32_big();
@@ -47,14 +46,19 @@ void read_labels(const std::filesystem::path& path, Dataset& data) {
 
 }  // namespace
 
-Dataset load_mnist(const std::filesystem::path& folder, bool train) {
+std::vector<std::string> mnist_files(bool train) {
   const std::string prefix = train ? "train" : "t10k";
+  return {prefix + "-images-idx3-ubyte", prefix + "-labels-idx1-ubyte"};
+}
+
+Dataset load_mnist(const std::filesystem::path& folder, bool train) {
+  const std::vector<std::string> files = mnist_files(train);
   Dataset data;
   data.name = "mnist";
   data.channels = 1;
   data.classes = kClasses;
-  read_images(folder / (prefix + "-images-idx3-ubyte"), data);
-  read_labels(folder / (prefix + "-labels-idx1-ubyte"), data);
+  read_images(folder / files[0], data);
+  read_labels(folder / files[1], data);
   if (data.count() * data.image_size() != static_cast<std::int64_t>(data.images.size())) {
     throw Error(fmt::format("{}: found {} labels for {} images", folder.string(), data.count(),
                             static_cast<std::int64_t>(data.images.size()) / data.image_size()));

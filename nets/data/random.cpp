@@ -14,8 +14,8 @@ Dataset draw_random(const DatasetSpec& spec, std::int64_t count, bool train) {
   data.width = spec.width;
   data.channels = spec.channels;
   data.classes = spec.classes;
-  data.images.resize(static_cast<std::size_t>(count * data.image_size()));
-  auto pixel = data.images.begin();
+  Bytes pixels(static_cast<std::size_t>(count * data.image_size()));
+  auto pixel = pixels.begin();
   for (std::int64_t n = 0; n < count; ++n) {
     arith::Random random(spec.seed, std::uint64_t{train} << 40 | static_cast<std::uint64_t>(n));
     data.labels.push_back(static_cast<int>(random.below(static_cast<std::uint64_t>(spec.classes))));
@@ -25,6 +25,7 @@ Dataset draw_random(const DatasetSpec& spec, std::int64_t count, bool train) {
       *pixel++ = static_cast<std::uint8_t>(word & 0xFF);
     }
   }
+  data.images = std::move(pixels);
   return data;
 }
 

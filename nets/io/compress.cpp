@@ -116,14 +116,29 @@ std::optional<std::filesystem::path> find_plain_or_compressed(const std::filesys
   return {};
 }
 
-Bytes read_decompressed(const std::filesystem::path& path, std::uint64_t max_bytes) {
+std::filesystem::path require_plain_or_compressed(const std::filesystem::path& path) {
   const auto found = find_plain_or_compressed(path);
   if (!found) throw Error(fmt::format("{0}: not found, nor {0}.gz, nor {0}.xz", path.string()));
-  const std::string where = found->string();
-  const bool is_plain = *found == path;
-  const Bytes bytes = read_file(*found, is_plain ? max_bytes : kMaxFileBytes);
-  if (is_plain) return bytes;
-  return found->extension() == ".gz" ? gunzip(bytes, max_bytes, where) : unxz(bytes, max_bytes, where);
+  return *found;
+}
+
+namespace {
+
+Bytes decompress(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const SharedBytes bytes = SharedBytes::map(path);
+  return path.extension() == ".gz" ? gunzip(bytes, max_bytes, path.string()) : unxz(bytes, max_bytes, path.string());
+}
+
+}  // namespace
+
+Bytes read_decompressed(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const std::filesystem::path found = require_plain_or_compressed(path);
+  return found == path ? read_file(found, max_bytes) : decompress(found, max_bytes);
+}
+
+SharedBytes map_or_decompress(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const std::filesystem::path found = require_plain_or_compressed(path);
+  return found == path ? SharedBytes::map(found, max_bytes) : SharedBytes(decompress(found, max_bytes));
 }
 
 }  // namespace guardbit::nets

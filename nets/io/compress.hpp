@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "nets/io/file.hpp"
+#include "nets/io/shared_bytes.hpp"
 
 namespace guardbit::nets {
 
@@ -19,7 +19,11 @@ std::uint32_t crc32_of(ByteView bytes);
 
 /// `path`, else `path`.gz, else `path`.xz: the first that is a file.
 std::optional<std::filesystem::path> find_plain_or_compressed(const std::filesystem::path& path);
+/// The same; Error where none is there.
+std::filesystem::path require_plain_or_compressed(const std::filesystem::path& path);
 /// Reads that file, decompressed by its extension.
 Bytes read_decompressed(const std::filesystem::path& path, std::uint64_t max_bytes);
+/// The same, but a plain file is mapped instead of read.
+SharedBytes map_or_decompress(const std::filesystem::path& path, std::uint64_t max_bytes);
 
 }  // namespace guardbit::nets

@@ -22,7 +22,7 @@ TEST(Splits, HoldoutTakesTheLastTrainingImages) {
   EXPECT_EQ(train.count(), 35);
   EXPECT_EQ(holdout.count(), 15);
   EXPECT_EQ(load_dataset(spec, Split::Test).count(), 20);  // not touched
-  Bytes joined = train.images;
+  Bytes joined(train.images.begin(), train.images.end());
   joined.insert(joined.end(), holdout.images.begin(), holdout.images.end());
   EXPECT_EQ(joined, all.images);
   EXPECT_EQ(holdout.labels, std::vector<int>(all.labels.begin() + 35, all.labels.end()));
@@ -43,7 +43,7 @@ TEST(Preprocess, ScalesThenNormalises) {
   data.name = "two";
   data.height = data.width = 1;
   data.channels = 3;
-  data.images = {0, 255, 51, 10, 20, 30};
+  data.images = Bytes{0, 255, 51, 10, 20, 30};
   data.labels = {0, 1};
   EXPECT_EQ(data.to_float({}, 0, 1), (std::vector<float>{0.0f, 1.0f, 0.2f}));
   const Preprocess preprocess{1.0, {10, 20, 31}, {1, 2, 4}};
