@@ -7,10 +7,12 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "arith/detail/quantize_kernel.hpp"
 #include "arith/error.hpp"
 #include "arith/format.hpp"
+#include "arith/parallel.hpp"
 #include "arith/real.hpp"
 #include "arith/stochastic.hpp"
 
@@ -102,6 +104,22 @@ void add_block(const detail::QuantizeBlock& block, std::size_t size, QuantizeSta
   statistics.inexact += static_cast<std::uint64_t>(block.inexact);
 }
 
+// each(begin, end, statistics) for ranges that make up 0 .. size - 1, whose statistics are merged in order.
+template <typename Each>
+void in_parts(std::size_t size, int threads, QuantizeStatistics& statistics, const Each& each) {
+  const std::size_t units = (size + detail::kQuantizeUnit - 1) / detail::kQuantizeUnit;
+  const int parts = part_count(threads, static_cast<std::int64_t>(units));
+  if (parts == 1) return each(std::size_t{0}, size, statistics);
+  std::vector<QuantizeStatistics> done(static_cast<std::size_t>(parts));
+  parallel_parts(parts, static_cast<std::int64_t>(units), [&](int part, std::int64_t first, std::int64_t last) {
+    QuantizeStatistics mine{.histogram = statistics.histogram};
+    each(static_cast<std::size_t>(first) * detail::kQuantizeUnit,
+         std::min(size, static_cast<std::size_t>(last) * detail::kQuantizeUnit), mine);
+    done[static_cast<std::size_t>(part)] = mine;
+  });
+  for (const QuantizeStatistics& part : done) statistics.merge(part);
+}
+
 }  // namespace
 
 namespace detail {
@@ -112,28 +130,33 @@ std::int64_t quantize_value(float value, const Format& format, QuantizeStatistic
 }
 
 template <typename Code>
-void quantize_on(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics,
-                 Isa isa) {
-  check<Code>(format, in.size(), out.size());
-  const QuantizePlan plan = plan_quantize(format);
-  auto* codes = reinterpret_cast<std::make_signed_t<Code>*>(out.data());  // the same bits
-  for (std::size_t begin = 0; begin < in.size(); begin += kQuantizeBlock) {
-    const std::size_t size = std::min(kQuantizeBlock, in.size() - begin);
-    const float* from = in.data() + begin;
-    if (plan.exact_below != 0) {
-      const QuantizeBlock block = quantize_block(plan, from, codes + begin, size, isa);
-      if (block.largest_magnitude < plan.exact_below) {
-        add_block(block, size, statistics);
-        if (statistics.histogram) {
-          count_bits(plan, from, size, statistics, isa);
-        }
-        continue;
-      }
-    }
-    for (std::size_t i = 0; i < size; ++i) {
-      out[begin + i] = static_cast<Code>(quantize_value(from[i], format, statistics));
+void quantize_part(const QuantizePlan& plan, const Format& format, std::span<const float> in,
+                          std::span<Code> out, QuantizeStatistics& statistics, Isa isa) {
+  if (plan.exact_below != 0) {
+    auto* codes = reinterpret_cast<std::make_signed_t<Code>*>(out.data());  // the same bits
+    const QuantizeBlock block = quantize_block(plan, in.data(), codes, in.size(), isa);
+    if (block.largest_magnitude < plan.exact_below) {
+      add_block(block, in.size(), statistics);
+      if (statistics.histogram) count_bits(plan, in.data(), in.size(), statistics, isa);
+      return;
     }
   }
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    out[i] = static_cast<Code>(quantize_value(in[i], format, statistics));
+  }
+}
+
+template <typename Code>
+void quantize_on(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics,
+                 Isa isa, int threads) {
+  check<Code>(format, in.size(), out.size());
+  const QuantizePlan plan = plan_quantize(format);
+  in_parts(in.size(), threads, statistics, [&](std::size_t begin, std::size_t end, QuantizeStatistics& mine) {
+    for (; begin < end; begin += kQuantizeBlock) {
+      const std::size_t size = std::min(kQuantizeBlock, end - begin);
+      quantize_part(plan, format, in.subspan(begin, size), out.subspan(begin, size), mine, isa);
+    }
+  });
 }
 
 }  // namespace detail
@@ -154,29 +177,33 @@ void QuantizeStatistics::merge(const QuantizeStatistics& other) {
 }
 
 template <typename Code>
-void quantize(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics) {
+void quantize(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics,
+              int threads) {
   static const detail::Isa isa = detail::best_isa();
-  detail::quantize_on(in, format, out, statistics, isa);
+  detail::quantize_on(in, format, out, statistics, isa, threads);
 }
 
 template <typename Code>
 void quantize_stochastic(std::span<const float> in, const Format& format, std::uint64_t seed, std::uint64_t stream,
-                         std::uint64_t first_index, std::span<Code> out, QuantizeStatistics& statistics) {
+                         std::uint64_t first_index, std::span<Code> out, QuantizeStatistics& statistics,
+                         int threads) {
   check<Code>(format, in.size(), out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const std::uint64_t random = stochastic_word(seed, stream, first_index + i);
-    out[i] = static_cast<Code>(quantize_one(in[i], format, statistics, [&](int128 number, int shift) {
-      return round_shift_stochastic(number, shift, random);
-    }));
-  }
+  in_parts(in.size(), threads, statistics, [&](std::size_t begin, std::size_t end, QuantizeStatistics& mine) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint64_t random = stochastic_word(seed, stream, first_index + i);
+      out[i] = static_cast<Code>(quantize_one(in[i], format, mine, [&](int128 number, int shift) {
+        return round_shift_stochastic(number, shift, random);
+      }));
+    }
+  });
 }
 
 #define GUARDBIT_INSTANTIATE(Code)                                                                                  \
-  template void quantize(std::span<const float>, const Format&, std::span<Code>, QuantizeStatistics&);              \
+  template void quantize(std::span<const float>, const Format&, std::span<Code>, QuantizeStatistics&, int);         \
   template void quantize_stochastic(std::span<const float>, const Format&, std::uint64_t, std::uint64_t,            \
-                                    std::uint64_t, std::span<Code>, QuantizeStatistics&);                           \
+                                    std::uint64_t, std::span<Code>, QuantizeStatistics&, int);                      \
   template void detail::quantize_on(std::span<const float>, const Format&, std::span<Code>, QuantizeStatistics&,    \
-                                    detail::Isa);
+                                    detail::Isa, int);
 GUARDBIT_INSTANTIATE(std::int8_t)
 GUARDBIT_INSTANTIATE(std::uint8_t)
 GUARDBIT_INSTANTIATE(std::int16_t)

@@ -36,13 +36,16 @@ struct QuantizeStatistics {
 };
 
 // Codes of `in`, with the format's rounding and overflow mode; adds to `statistics`. Code: (u)int8, (u)int16, int32,
-// int64; every code of the format must fit it, and the sizes must be equal, else Error.
+// int64; every code of the format must fit it, and the sizes must be equal, else Error. Codes and statistics do not
+// depend on the number of threads.
 template <typename Code>
-void quantize(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics);
+void quantize(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics,
+              int threads = 1);
 
 // The same with stochastic rounding: element i takes stochastic_word(seed, stream, first_index + i).
 template <typename Code>
 void quantize_stochastic(std::span<const float> in, const Format& format, std::uint64_t seed, std::uint64_t stream,
-                         std::uint64_t first_index, std::span<Code> out, QuantizeStatistics& statistics);
+                         std::uint64_t first_index, std::span<Code> out, QuantizeStatistics& statistics,
+                         int threads = 1);
 
 }  // namespace guardbit::arith

@@ -6,9 +6,7 @@
 // CPU times of the thread. `ratio_min` is the ratio of the smallest times. Rates are of the smallest times.
 #include <benchmark/benchmark.h>
 
-#include <sched.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +15,7 @@
 
 #include "arith/gemm.hpp"
 #include "arith/philox.hpp"
+#include "bench/all_processors.hpp"
 #include "bench/onednn_gemm.hpp"
 
 namespace {
@@ -112,26 +111,10 @@ void beside_onednn(benchmark::State& state, const Operands& operands, const Accu
   state.counters["overflowing_outputs"] = evidence.accumulator.rate();
 }
 
-// All processors, whatever bench/run has pinned the process to: two threads on one core show nothing.
-class AllProcessors {
- public:
-  AllProcessors() {
-    sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t all;
-    CPU_ZERO(&all);
-    for (long i = 0; i < sysconf(_SC_NPROCESSORS_ONLN); ++i) CPU_SET(static_cast<std::size_t>(i), &all);
-    sched_setaffinity(0, sizeof all, &all);
-  }
-  ~AllProcessors() { sched_setaffinity(0, sizeof before_, &before_); }
-
- private:
-  cpu_set_t before_;
-};
-
 // Two threads against one: `ratio` is the one's time over the two's.
 void two_threads(benchmark::State& state, const Operands& operands, const Accumulation& accumulation,
                  GemmOptions options) {
-  const AllProcessors all;
+  const guardbit::bench::AllProcessors all;
   const PackedWeights weights(operands.rhs.data(), kCols, kDepth, kCols);
   std::vector<std::uint8_t> lhs;
   constexpr int kTimes = 8;  // rows enough for a thread to be worth its start

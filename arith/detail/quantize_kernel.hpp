@@ -12,6 +12,7 @@
 namespace guardbit::arith::detail {
 
 inline constexpr std::size_t kQuantizeBlock = 1024;  // floats; 4 KiB, within the first-level cache with its codes
+inline constexpr std::size_t kQuantizeUnit = 16 * kQuantizeBlock;  // of which threads share whole ones
 
 // What one block gave. Keys order floats as integers, -0 below +0.
 struct QuantizeBlock {
@@ -48,6 +49,6 @@ template <typename Code>
 // quantize() on a chosen instruction set.
 template <typename Code>
 void quantize_on(std::span<const float> in, const Format& format, std::span<Code> out, QuantizeStatistics& statistics,
-                 Isa isa);
+                 Isa isa, int threads = 1);
 
 }  // namespace guardbit::arith::detail

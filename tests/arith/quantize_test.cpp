@@ -192,6 +192,38 @@ TEST(QuantizeStatistics, MergingPartsGivesTheWhole) {
   EXPECT_GE(whole.invalid, 3U);
 }
 
+// Parts of 16384 numbers, the last one short; NaN at the beginning, so that a part's range does not begin there.
+TEST(Quantize, CodesAndStatisticsDoNotDependOnThreads) {
+  Random random(6);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1000}, std::size_t{16385}, std::size_t{5 * 16384 + 777}}) {
+    for (const bool histogram : {false, true}) {
+      const Format format{.kind = Kind::Fixed, .width = 12, .integer_bits = 5, .rounding = Rounding::RND_CONV,
+                          .overflow = Overflow::SAT};
+      std::vector<float> in = values_for(format, random, size, true);
+      for (std::size_t i = 0; i < std::min<std::size_t>(size, 3); ++i) in[i] = NAN;
+      QuantizeStatistics before{.histogram = histogram};
+      std::vector<std::int16_t> first(100);
+      quantize<std::int16_t>(values_for(format, random, 100, true), format, first, before);
+      std::vector<std::int16_t> want(size), want_stochastic(size);
+      QuantizeStatistics one = before;
+      QuantizeStatistics one_stochastic = before;
+      quantize<std::int16_t>(in, format, want, one);
+      quantize_stochastic<std::int16_t>(in, format, 7, 3, 1000, want_stochastic, one_stochastic);
+      for (const int threads : {2, 3, 4, 16}) {
+        std::vector<std::int16_t> codes(size);
+        QuantizeStatistics some = before;
+        quantize<std::int16_t>(in, format, codes, some, threads);
+        EXPECT_EQ(codes, want) << size << " threads " << threads;
+        EXPECT_EQ(some, one) << size << " threads " << threads;
+        some = before;
+        quantize_stochastic<std::int16_t>(in, format, 7, 3, 1000, codes, some, threads);
+        EXPECT_EQ(codes, want_stochastic) << size << " threads " << threads;
+        EXPECT_EQ(some, one_stochastic) << size << " threads " << threads;
+      }
+    }
+  }
+}
+
 TEST(Quantize, RefusesFormatsThatDoNotFitTheCodes) {
   std::vector<float> in(3);
   std::vector<std::int8_t> codes(3);
