@@ -31,91 +31,57 @@ GUARDBIT_INLINE void add_evidence(const Running<T, kBytes>& run, Lanes<T, kBytes
   }
 }
 
-template <typename T, int kBytes, Fit kFit, bool kSingleStep>
-GUARDBIT_INLINE void run_row(const DepthwiseRow<T>& in, std::int64_t blocks, std::int64_t* out,
-                             DepthwiseTotals<T>& totals) {
-  const LaneRange<T> range{in.low, in.high, in.mask};
-  Lanes<T, kBytes> counts[4] = {};
-  Running<T, kBytes> run;
-  load(totals.low, run.low);
-  load(totals.high, run.high);
-  const std::int64_t advance = kLanes % in.channels;
-  std::int64_t channel = 0;
-  for (std::int64_t at = 0; at < blocks * kLanes; at += kLanes) {
-    load(in.exact + channel, run.exact);
+struct RowBody {
+  template <typename T, int kBytes, Fit kFit, bool kSingleStep>
+  GUARDBIT_INLINE static void run(const DepthwiseRow<T>& in, std::int64_t blocks, std::int64_t* out,
+                                  DepthwiseTotals<T>& totals) {
+    const LaneRange<T> range{in.low, in.high, in.mask};
+    Lanes<T, kBytes> counts[4] = {};
+    Running<T, kBytes> run;
+    load(totals.low, run.low);
+    load(totals.high, run.high);
+    const std::int64_t advance = kLanes % in.channels;
+    std::int64_t channel = 0;
+    for (std::int64_t at = 0; at < blocks * kLanes; at += kLanes) {
+      load(in.exact + channel, run.exact);
+      if constexpr (kFit != Fit::None) {
+        load(in.value + channel, run.value);
+        load(in.count + channel, run.count);
+      }
+      const std::int32_t* weights = in.weights + channel;
+      int tap = 0;
+      for (int group = 0; group < in.groups; ++group) {
+        Lanes<T, kBytes> sum = {};
+        const int end = kSingleStep ? tap + 1 : in.ends[group];
+        for (; tap < end; ++tap, weights += in.stride) add_products<T, kBytes>(in.taps[tap] + at, weights, sum);
+        narrow_lanes<T, kBytes, kFit>(range, sum, run);
+      }
+      T final[kLanes];
+      store(kFit == Fit::None ? run.exact : run.value, final);
+      for (int i = 0; i < kLanes; ++i) out[at + i] = final[i];
+      if constexpr (kFit != Fit::None) add_evidence(run, counts);
+      channel += advance;
+      if (channel >= in.channels) channel -= in.channels;
+    }
+    store(run.low, totals.low);
+    store(run.high, totals.high);
     if constexpr (kFit != Fit::None) {
-      load(in.value + channel, run.value);
-      load(in.count + channel, run.count);
+      store(counts[0], totals.count);
+      store(counts[1], totals.outputs);
+      store(counts[2], totals.transient);
+      store(counts[3], totals.harmful);
     }
-    const std::int32_t* weights = in.weights + channel;
-    int tap = 0;
-    for (int group = 0; group < in.groups; ++group) {
-      Lanes<T, kBytes> sum = {};
-      const int end = kSingleStep ? tap + 1 : in.ends[group];
-      for (; tap < end; ++tap, weights += in.stride) add_products<T, kBytes>(in.taps[tap] + at, weights, sum);
-      narrow_lanes<T, kBytes, kFit>(range, sum, run);
-    }
-    T final[kLanes];
-    store(kFit == Fit::None ? run.exact : run.value, final);
-    for (int i = 0; i < kLanes; ++i) out[at + i] = final[i];
-    if constexpr (kFit != Fit::None) add_evidence(run, counts);
-    channel += advance;
-    if (channel >= in.channels) channel -= in.channels;
   }
-  store(run.low, totals.low);
-  store(run.high, totals.high);
-  if constexpr (kFit != Fit::None) {
-    store(counts[0], totals.count);
-    store(counts[1], totals.outputs);
-    store(counts[2], totals.transient);
-    store(counts[3], totals.harmful);
-  }
-}
-
-// One function per instruction set, lane type, fit and step.
-#define GUARDBIT_BUILD(NAME, BYTES, ATTRIBUTE)                                                                       \
-  template <typename T, Fit kFit, bool kSingleStep>                                                                  \
-  ATTRIBUTE void NAME(const DepthwiseRow<T>& row, std::int64_t blocks, std::int64_t* out, DepthwiseTotals<T>& sum) { \
-    run_row<T, BYTES, kFit, kSingleStep>(row, blocks, out, sum);                                                     \
-  }                                                                                                                  \
-  template <typename T>                                                                                              \
-  DepthwiseKernel<T> pick_##NAME(Fit fit, bool single_step) {                                                        \
-    switch (fit) {                                                                                                   \
-      case Fit::None:                                                                                                \
-        return single_step ? NAME<T, Fit::None, true> : NAME<T, Fit::None, false>;                                   \
-      case Fit::Clamp:                                                                                               \
-        return single_step ? NAME<T, Fit::Clamp, true> : NAME<T, Fit::Clamp, false>;                                 \
-      case Fit::Wrap:                                                                                                \
-        return single_step ? NAME<T, Fit::Wrap, true> : NAME<T, Fit::Wrap, false>;                                   \
-    }                                                                                                                \
-    __builtin_unreachable();                                                                                         \
-  }
-
-GUARDBIT_BUILD(row_baseline, 16, )
-GUARDBIT_BUILD(row_avx2, 32, [[gnu::target("avx2")]])
-GUARDBIT_BUILD(row_avx512, 64, [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]])
-
-template <typename T>
-DepthwiseKernel<T> pick(Isa isa, Fit fit, bool single_step) {
-  switch (isa) {
-    case Isa::Baseline:
-      return pick_row_baseline<T>(fit, single_step);
-    case Isa::Avx2:
-      return pick_row_avx2<T>(fit, single_step);
-    case Isa::Avx512:
-      return pick_row_avx512<T>(fit, single_step);
-  }
-  __builtin_unreachable();
-}
+};
 
 }  // namespace
 
 DepthwiseKernel<std::int32_t> depthwise_kernel_32(Isa isa, Fit fit, bool single_step) {
-  return pick<std::int32_t>(isa, fit, single_step);
+  return Builds<RowBody, std::int32_t, DepthwiseKernel<std::int32_t>>::pick(isa, fit, single_step);
 }
 
 DepthwiseKernel<std::int64_t> depthwise_kernel_64(Isa isa, Fit fit, bool single_step) {
-  return pick<std::int64_t>(isa, fit, single_step);
+  return Builds<RowBody, std::int64_t, DepthwiseKernel<std::int64_t>>::pick(isa, fit, single_step);
 }
 
 }  // namespace guardbit::arith::detail

@@ -41,30 +41,20 @@ void add_quads(const QuadBlock& in) {
 
 void squares(const SquareBlock& in) {
   const __m256i offset = _mm256_set1_epi16(static_cast<short>(in.offset));
-  std::int32_t* to = in.squares;
-  for (std::int64_t first = 0; first < in.rows; first += kMr) {
-    for (std::int64_t k = 0; k < in.depth; k += in.chunk) {
-      const std::int64_t end = in.depth - k < in.chunk ? in.depth : k + in.chunk;
-      std::int32_t largest = 0;
-      for (std::int64_t r = first; r < first + kMr && r < in.rows; ++r) {
-        const std::uint8_t* row = in.lhs + r * in.lhs_stride;
-        __m256i lanes = _mm256_setzero_si256();
-        std::int64_t i = k;
-        for (; i + 16 <= end; i += 16) {
-          const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
-          const __m256i value = _mm256_sub_epi16(_mm256_cvtepu8_epi16(bytes), offset);
-          lanes = _mm256_add_epi32(lanes, _mm256_madd_epi16(value, value));
-        }
-        std::int32_t words[kWords];
-        store(words, lanes);
-        std::int32_t sum = 0;
-        for (const std::int32_t word : words) sum += word;
-        for (; i < end; ++i) sum += (row[i] - in.offset) * (row[i] - in.offset);
-        largest = sum > largest ? sum : largest;
-      }
-      *to++ = largest;
+  squares_of(in, [&](const std::uint8_t* row, std::int64_t i, std::int64_t end) {
+    __m256i lanes = _mm256_setzero_si256();
+    for (; i + 16 <= end; i += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
+      const __m256i value = _mm256_sub_epi16(_mm256_cvtepu8_epi16(bytes), offset);
+      lanes = _mm256_add_epi32(lanes, _mm256_madd_epi16(value, value));
     }
-  }
+    std::int32_t words[kWords];
+    store(words, lanes);
+    std::int32_t sum = 0;
+    for (const std::int32_t word : words) sum += word;
+    for (; i < end; ++i) sum += (row[i] - in.offset) * (row[i] - in.offset);
+    return sum;
+  });
 }
 
 void byte_range(const std::uint8_t* lhs, std::int64_t lhs_stride, std::int64_t rows, std::int64_t count, int* min,

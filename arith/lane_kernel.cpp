@@ -14,79 +14,45 @@ GUARDBIT_INLINE void add_products(T left, const std::int32_t* right, Lanes<T, kB
   }
 }
 
-template <typename T, int kBytes, Fit kFit, bool kSingleStep>
-GUARDBIT_INLINE void run_lanes(const LaneBlock<T>& in) {
-  const LaneRange<T> range{in.low, in.high, in.mask};
-  Running<T, kBytes> run;
-  load(in.value, run.value);
-  load(in.exact, run.exact);
-  load(in.exact_min, run.low);
-  load(in.exact_max, run.high);
-  run.count = {};
-  if constexpr (kSingleStep) {
-    for (int k = 0; k < in.depth; ++k) {
-      Lanes<T, kBytes> sum = {};
-      add_products<T, kBytes>(in.lhs[k], in.rhs + std::int64_t{k} * kLanes, sum);
-      narrow_lanes<T, kBytes, kFit>(range, sum, run);
-    }
-  } else {
-    for (int k = 0; k < in.depth;) {
-      const int end = in.depth - k < in.step ? in.depth : k + in.step;
-      Lanes<T, kBytes> sum = {};
-      for (; k < end; ++k) {
+struct LaneBody {
+  template <typename T, int kBytes, Fit kFit, bool kSingleStep>
+  GUARDBIT_INLINE static void run(const LaneBlock<T>& in) {
+    const LaneRange<T> range{in.low, in.high, in.mask};
+    Running<T, kBytes> run;
+    load(in.value, run.value);
+    load(in.exact, run.exact);
+    load(in.exact_min, run.low);
+    load(in.exact_max, run.high);
+    run.count = {};
+    if constexpr (kSingleStep) {
+      for (int k = 0; k < in.depth; ++k) {
+        Lanes<T, kBytes> sum = {};
         add_products<T, kBytes>(in.lhs[k], in.rhs + std::int64_t{k} * kLanes, sum);
+        narrow_lanes<T, kBytes, kFit>(range, sum, run);
       }
-      narrow_lanes<T, kBytes, kFit>(range, sum, run);
+    } else {
+      for (int k = 0; k < in.depth;) {
+        const int end = in.depth - k < in.step ? in.depth : k + in.step;
+        Lanes<T, kBytes> sum = {};
+        for (; k < end; ++k) {
+          add_products<T, kBytes>(in.lhs[k], in.rhs + std::int64_t{k} * kLanes, sum);
+        }
+        narrow_lanes<T, kBytes, kFit>(range, sum, run);
+      }
+    }
+    store(run.exact, in.exact);
+    store(run.low, in.exact_min);
+    store(run.high, in.exact_max);
+    if constexpr (kFit != Fit::None) {
+      store(run.value, in.value);
+      T count[kLanes];
+      store(run.count, count);
+      for (int i = 0; i < kLanes; ++i) {
+        in.count[i] += static_cast<std::int32_t>(count[i]);
+      }
     }
   }
-  store(run.exact, in.exact);
-  store(run.low, in.exact_min);
-  store(run.high, in.exact_max);
-  if constexpr (kFit != Fit::None) {
-    store(run.value, in.value);
-    T count[kLanes];
-    store(run.count, count);
-    for (int i = 0; i < kLanes; ++i) {
-      in.count[i] += static_cast<std::int32_t>(count[i]);
-    }
-  }
-}
-
-// One function per instruction set, lane type, fit and step.
-#define GUARDBIT_BUILD(NAME, BYTES, ATTRIBUTE)                                       \
-  template <typename T, Fit kFit, bool kSingleStep>                                  \
-  ATTRIBUTE void NAME(const LaneBlock<T>& in) {                                      \
-    run_lanes<T, BYTES, kFit, kSingleStep>(in);                                      \
-  }                                                                                  \
-  template <typename T>                                                              \
-  LaneKernel<T> pick_##NAME(Fit fit, bool single_step) {                             \
-    switch (fit) {                                                                   \
-      case Fit::None:                                                                \
-        return single_step ? NAME<T, Fit::None, true> : NAME<T, Fit::None, false>;   \
-      case Fit::Clamp:                                                               \
-        return single_step ? NAME<T, Fit::Clamp, true> : NAME<T, Fit::Clamp, false>; \
-      case Fit::Wrap:                                                                \
-        return single_step ? NAME<T, Fit::Wrap, true> : NAME<T, Fit::Wrap, false>;   \
-    }                                                                                \
-    __builtin_unreachable();                                                         \
-  }
-
-GUARDBIT_BUILD(run_baseline, 16, )
-GUARDBIT_BUILD(run_avx2, 32, [[gnu::target("avx2")]])
-GUARDBIT_BUILD(run_avx512, 64, [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]])
-
-template <typename T>
-LaneKernel<T> pick(Isa isa, Fit fit, bool single_step) {
-  switch (isa) {
-    case Isa::Baseline:
-      return pick_run_baseline<T>(fit, single_step);
-    case Isa::Avx2:
-      return pick_run_avx2<T>(fit, single_step);
-    case Isa::Avx512:
-      return pick_run_avx512<T>(fit, single_step);
-  }
-  __builtin_unreachable();
-}
+};
 
 }  // namespace
 
@@ -100,11 +66,11 @@ Isa best_isa() {
 }
 
 LaneKernel<std::int32_t> lane_kernel_32(Isa isa, Fit fit, bool single_step) {
-  return pick<std::int32_t>(isa, fit, single_step);
+  return Builds<LaneBody, std::int32_t, LaneKernel<std::int32_t>>::pick(isa, fit, single_step);
 }
 
 LaneKernel<std::int64_t> lane_kernel_64(Isa isa, Fit fit, bool single_step) {
-  return pick<std::int64_t>(isa, fit, single_step);
+  return Builds<LaneBody, std::int64_t, LaneKernel<std::int64_t>>::pick(isa, fit, single_step);
 }
 
 }  // namespace guardbit::arith::detail

@@ -85,23 +85,30 @@ void plain_watched_panel(const PanelBlock& in, const WatchBlock& watch) {
   for (std::int64_t first = 0; first < in.rows; first += kMr) plain_tile<kAddQuads>(in, &watch, first);
 }
 
-// Exact either way.
-template <GemmIsa kIsa>
-void plain_squares(const SquareBlock& in) {
+// sum(row, begin, end): of the squares of a row's values begin .. end - 1. Exact, coarse or not.
+template <typename SumOfSquares>
+void squares_of(const SquareBlock& in, const SumOfSquares& sum) {
   std::int32_t* to = in.squares;
   for (std::int64_t first = 0; first < in.rows; first += kMr) {
     for (std::int64_t k = 0; k < in.depth; k += in.chunk) {
       const std::int64_t end = in.depth - k < in.chunk ? in.depth : k + in.chunk;
       std::int32_t largest = 0;
       for (std::int64_t r = first; r < first + kMr && r < in.rows; ++r) {
-        const std::uint8_t* row = in.lhs + r * in.lhs_stride;
-        std::int32_t sum = 0;
-        for (std::int64_t i = k; i < end; ++i) sum += (row[i] - in.offset) * (row[i] - in.offset);
-        largest = sum > largest ? sum : largest;
+        const std::int32_t here = sum(in.lhs + r * in.lhs_stride, k, end);
+        largest = here > largest ? here : largest;
       }
       *to++ = largest;
     }
   }
+}
+
+template <GemmIsa kIsa>
+void plain_squares(const SquareBlock& in) {
+  squares_of(in, [&](const std::uint8_t* row, std::int64_t begin, std::int64_t end) {
+    std::int32_t sum = 0;
+    for (std::int64_t i = begin; i < end; ++i) sum += (row[i] - in.offset) * (row[i] - in.offset);
+    return sum;
+  });
 }
 
 template <GemmIsa kIsa>

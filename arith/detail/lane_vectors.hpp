@@ -1,5 +1,5 @@
-// Running sums in vector lanes: kLanes of them as GCC vectors, and one narrowing. Shared by the kernels of the
-// accumulator tile and of depthwise convolution, which build it for three instruction sets each.
+// Running sums in vector lanes: kLanes of them as GCC vectors, one narrowing, and the choice of a build. Shared by the
+// kernels of the accumulator tile and of depthwise convolution, which are built for three instruction sets each.
 #pragma once
 
 #include <type_traits>
@@ -71,5 +71,53 @@ GUARDBIT_INLINE void narrow_lanes(const LaneRange<T>& in, const Lanes<T, kBytes>
     }
   }
 }
+
+// The builds of a kernel that is written as Body::run<T, kBytes, kFit, kSingleStep>(arguments...), always inlined: one
+// function per instruction set, fit and step. Kernel is the type of a pointer to one of them.
+template <class Body, typename T, typename Kernel>
+struct Builds;
+
+template <class Body, typename T, typename... Arguments>
+struct Builds<Body, T, void (*)(Arguments...)> {
+  using Kernel = void (*)(Arguments...);
+
+  template <Fit kFit, bool kSingleStep>
+  static void baseline(Arguments... arguments) {
+    Body::template run<T, 16, kFit, kSingleStep>(arguments...);
+  }
+  template <Fit kFit, bool kSingleStep>
+  [[gnu::target("avx2")]] static void avx2(Arguments... arguments) {
+    Body::template run<T, 32, kFit, kSingleStep>(arguments...);
+  }
+  template <Fit kFit, bool kSingleStep>
+  [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]] static void avx512(
+      Arguments... arguments) {
+    Body::template run<T, 64, kFit, kSingleStep>(arguments...);
+  }
+
+  template <Fit kFit, bool kSingleStep>
+  static Kernel of(Isa isa) {
+    switch (isa) {
+      case Isa::Baseline:
+        return baseline<kFit, kSingleStep>;
+      case Isa::Avx2:
+        return avx2<kFit, kSingleStep>;
+      case Isa::Avx512:
+        return avx512<kFit, kSingleStep>;
+    }
+    __builtin_unreachable();
+  }
+  static Kernel pick(Isa isa, Fit fit, bool single_step) {
+    switch (fit) {
+      case Fit::None:
+        return single_step ? of<Fit::None, true>(isa) : of<Fit::None, false>(isa);
+      case Fit::Clamp:
+        return single_step ? of<Fit::Clamp, true>(isa) : of<Fit::Clamp, false>(isa);
+      case Fit::Wrap:
+        return single_step ? of<Fit::Wrap, true>(isa) : of<Fit::Wrap, false>(isa);
+    }
+    __builtin_unreachable();
+  }
+};
 
 }  // namespace guardbit::arith::detail

@@ -166,6 +166,20 @@ inline std::string describe(const GemmProblem& p) {
          (p.type == GemmLhs::Type::U8 ? " u8" : p.type == GemmLhs::Type::S8 ? " s8" : " s16");
 }
 
+// Sums and evidence by the definition, output by output; indices as they lie.
+inline std::vector<std::int64_t> defined_sums(const GemmProblem& p, AccumulationEvidence& evidence) {
+  std::vector<std::int64_t> sums;
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    for (std::int64_t c = 0; c < p.cols; ++c) {
+      std::vector<std::int64_t> products;
+      for (std::int64_t k = 0; k < p.depth; ++k) products.push_back(p.left(r, k) * p.right(k, c));
+      const std::int64_t start = p.initial.empty() ? 0 : p.initial[static_cast<std::size_t>(c)];
+      sums.push_back(accumulate(products, start, p.accumulation, r * p.cols + c, evidence));
+    }
+  }
+  return sums;
+}
+
 inline GemmResult run_gemm(const GemmProblem& p, const PackedWeights& weights, const GemmOptions& options,
                            GemmWork* work = nullptr) {
   GemmResult result;

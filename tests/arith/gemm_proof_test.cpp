@@ -202,15 +202,7 @@ TEST(GemmProof, BlocksOfColumnsAreCutOnTheirOwn) {
 // Range and counts by the definition, against every path and instruction set that follows ranges.
 void compare_ranges(const GemmProblem& p) {
   AccumulationEvidence expected;
-  std::vector<std::int64_t> sums;
-  for (std::int64_t r = 0; r < p.rows; ++r) {
-    for (std::int64_t c = 0; c < p.cols; ++c) {
-      std::vector<std::int64_t> products;
-      for (std::int64_t k = 0; k < p.depth; ++k) products.push_back(p.left(r, k) * p.right(k, c));
-      const std::int64_t start = p.initial.empty() ? 0 : p.initial[static_cast<std::size_t>(c)];
-      sums.push_back(accumulate(products, start, p.accumulation, r * p.cols + c, expected));
-    }
-  }
+  const std::vector<std::int64_t> sums = testing::defined_sums(p, expected);
   const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
   for (const GemmPath path : {GemmPath::Auto, GemmPath::Guarded, GemmPath::General}) {
     if (!gemm_path_available(path, p.lhs(), weights, p.initial, p.accumulation)) continue;

@@ -295,15 +295,7 @@ TEST(Gemm, RangesAndPartialSumsComeFromTheTile) {
   p.accumulation.fold = 9;
   const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
   AccumulationEvidence expected;
-  std::vector<std::int64_t> sums;
-  for (std::int64_t r = 0; r < p.rows; ++r) {
-    for (std::int64_t c = 0; c < p.cols; ++c) {
-      std::vector<std::int64_t> products;
-      for (std::int64_t k = 0; k < p.depth; ++k) products.push_back(p.left(r, k) * p.right(k, c));
-      const std::int64_t start = p.initial.empty() ? 0 : p.initial[static_cast<std::size_t>(c)];
-      sums.push_back(accumulate(products, start, p.accumulation, r * p.cols + c, expected));
-    }
-  }
+  const std::vector<std::int64_t> sums = testing::defined_sums(p, expected);
   std::vector<std::int64_t> out(sums.size());
   AccumulationEvidence evidence;
   gemm(p.lhs(), p.rows, weights, p.initial, p.accumulation,
