@@ -1,34 +1,14 @@
 // The obvious requantizer: one value through all stages in 128 bits, and the check that 128 bits suffice.
 #include "arith/stages.hpp"
 
-#include <cmath>
-#include <limits>
 #include <type_traits>
 
 #include "arith/error.hpp"
 #include "arith/narrow.hpp"
+#include "arith/scale_float.hpp"
 
 namespace guardbit::arith {
 namespace {
-
-constexpr float kFloatLimit = 0x1p120F;  // where Scale's result is held, outside every format
-
-// float(value) * scale in binary32, then to the nearest integer, ties to even, whatever the rounding mode of the
-// floating-point unit says about integers.
-int128 scale_binary32(int128 value, float scale) {
-  const float product = static_cast<float>(value) * scale;
-  if (!(product > -kFloatLimit)) {
-    return -(int128{1} << 120);
-  }
-  if (product >= kFloatLimit) {
-    return int128{1} << 120;
-  }
-  const float below = std::floor(product);
-  const auto floor = static_cast<int128>(below);
-  const float fraction = product - below;  // exact: both have the same unit in the last place or a coarser one
-  const bool up = fraction > 0.5F || (fraction == 0.5F && (floor & 1) != 0);
-  return floor + (up ? 1 : 0);
-}
 
 float scale_at(const Scale& stage, std::int64_t channel) {
   return stage.values.size() == 1 ? stage.values[0] : stage.values[static_cast<std::size_t>(channel)];

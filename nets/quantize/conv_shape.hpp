@@ -29,7 +29,27 @@ struct ConvShape {
   [[nodiscard]] bool inside(int y, int x) const { return y >= 0 && y < h && x >= 0 && x < w; }
 };
 
-[[nodiscard]] ConvShape conv_shape(const IntegerNetwork& network, const IntegerLayer& layer);
+[[nodiscard]] inline ConvShape conv_shape(const IntegerNetwork& network, const IntegerLayer& layer) {
+  const Shape in = network.layer(layer.inputs.at(0)).shape;
+  ConvShape shape;
+  if (layer.op == IntegerOp::FullyConnected) {
+    shape.c = static_cast<int>(in.count());
+  } else {
+    shape.h = in.h;
+    shape.w = in.w;
+    shape.c = in.c;
+    shape.window = layer.window;
+    shape.groups = layer.groups;
+  }
+  shape.p = layer.shape.h;
+  shape.q = layer.shape.w;
+  shape.k = layer.shape.c;
+  shape.r = shape.window.kernel_h;
+  shape.s = shape.window.kernel_w;
+  shape.group_c = shape.c / shape.groups;
+  shape.group_k = shape.k / shape.groups;
+  return shape;
+}
 
 // Rows first..first + rows - 1 of the left operand of group `group`'s matrix product: out [rows, depth()], operands
 // with the zero point subtracted, 0 for padded taps. `image` is one image [H, W, C] of codes.

@@ -10,13 +10,6 @@ namespace {
 // v * 2^(width - point), exact for a float value.
 double scaled(double value, int width, int point) { return std::ldexp(value, width - point); }
 
-bool overflows_at(double value, int width, int point) {
-  const double code = std::nearbyint(scaled(value, width, point));  // ties to even in the default environment
-  return code < -std::ldexp(1.0, width - 1) || code > std::ldexp(1.0, width - 1) - 1;
-}
-
-bool zero_at(double value, int width, int point) { return std::nearbyint(scaled(value, width, point)) == 0; }
-
 }  // namespace
 
 arith::Format fixed_format(int width, int point) {
@@ -54,24 +47,14 @@ int point_for_maximum(double max_abs, int width) {
 // One more slot than points: "never".
 PointCounts::PointCounts(int width)
     : width_(width),
-      overflows_below_(static_cast<std::size_t>(2 * width + 2)),
-      zero_from_(static_cast<std::size_t>(2 * width + 2)) {}
+      overflows_below_(static_cast<std::size_t>(slots(width))),
+      zero_from_(static_cast<std::size_t>(slots(width))) {}
 
 void PointCounts::observe(std::span<const float> values) {
-  const int never = width_ + 1;
   for (const float v : values) {
-    // Both properties are monotone in the point: overflow stops at one point, code 0 starts at another. The exponent
-    // says which to within one or two.
-    int exponent = 0;
-    std::frexp(v, &exponent);
-    int fits = std::clamp(exponent, -width_, never);
-    while (fits < never && overflows_at(v, width_, fits)) ++fits;
-    while (fits > -width_ && !overflows_at(v, width_, fits - 1)) --fits;
-    int zero = v == 0 ? -width_ : std::clamp(exponent + width_, -width_, never);
-    while (zero < never && !zero_at(v, width_, zero)) ++zero;
-    while (zero > -width_ && zero_at(v, width_, zero - 1)) --zero;
-    ++overflows_below_[static_cast<std::size_t>(fits + width_)];
-    ++zero_from_[static_cast<std::size_t>(zero + width_)];
+    const ValuePoints points = points_of(v, width_);
+    ++overflows_below_[static_cast<std::size_t>(points.fits + width_)];
+    ++zero_from_[static_cast<std::size_t>(points.zero + width_)];
   }
 }
 

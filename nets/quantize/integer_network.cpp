@@ -21,28 +21,6 @@ std::string_view name(IntegerOp op) {
   __builtin_unreachable();
 }
 
-ConvShape conv_shape(const IntegerNetwork& network, const IntegerLayer& layer) {
-  const Shape in = network.layer(layer.inputs.at(0)).shape;
-  ConvShape shape;
-  if (layer.op == IntegerOp::FullyConnected) {
-    shape.c = static_cast<int>(in.count());
-  } else {
-    shape.h = in.h;
-    shape.w = in.w;
-    shape.c = in.c;
-    shape.window = layer.window;
-    shape.groups = layer.groups;
-  }
-  shape.p = layer.shape.h;
-  shape.q = layer.shape.w;
-  shape.k = layer.shape.c;
-  shape.r = shape.window.kernel_h;
-  shape.s = shape.window.kernel_w;
-  shape.group_c = shape.c / shape.groups;
-  shape.group_k = shape.k / shape.groups;
-  return shape;
-}
-
 void gather_rows(const ConvShape& shape, const std::int32_t* image, std::int32_t zero_point, int group,
                  std::int64_t first, std::int64_t rows, std::int32_t* out) {
   const std::ptrdiff_t first_channel = std::ptrdiff_t{group} * shape.group_c;

@@ -4,13 +4,8 @@
 
 #include <cstdint>
 
+#include "arith/host_device.hpp"
 #include "nets/graph/network.hpp"
-
-#if defined(__CUDACC__)
-#define GUARDBIT_HD __host__ __device__
-#else
-#define GUARDBIT_HD
-#endif
 
 namespace guardbit::trainer::cuda {
 
