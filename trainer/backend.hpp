@@ -17,6 +17,10 @@
 
 #include "nets/graph/network.hpp"
 
+namespace guardbit::nets {
+struct IntegerNetwork;
+}
+
 namespace guardbit::trainer {
 
 /// Real is the working type of the device (double in `reference`, float elsewhere); the others are what they say.
@@ -98,6 +102,9 @@ struct Region {
   int from_y = 0, from_x = 0, from_c = 0;
   int to_y = 0, to_x = 0, to_c = 0;
 };
+
+class CodeOperators;  // trainer/quant/code_operators.hpp
+struct InputCodes;
 
 class Backend {
  public:
@@ -181,6 +188,11 @@ class Backend {
                       const TensorView& gradient, const TensorView& state0, const TensorView& state1) = 0;
   virtual void moving_average(double keep, const TensorView& x, const TensorView& y) = 0;  // y = keep y + (1-keep) x
   virtual void clip_norm(double max_norm, const TensorView& gradients) = 0;  // scales when the 2-norm is larger
+
+  /// The operators of quantized training on this device, for batches of at most `batch` images. Both outlive them.
+  [[nodiscard]] virtual std::unique_ptr<CodeOperators> make_code_operators(const nets::IntegerNetwork& network,
+                                                                           const InputCodes& input,
+                                                                           std::int64_t batch) = 0;
 };
 
 /// Name for make_backend: `auto` becomes `cuda` where a GPU can be used and `cpu` elsewhere; others stay as they are.

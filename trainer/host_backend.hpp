@@ -24,6 +24,9 @@ class HostBackend : public Backend {
   void copy_in(const TensorView& to, const void* from) override;
   void copy_out(void* to, const TensorView& from) override;
   void begin_step(const StepScalars& scalars) override { step_ = scalars; }
+  [[nodiscard]] std::unique_ptr<CodeOperators> make_code_operators(const nets::IntegerNetwork& network,
+                                                                   const InputCodes& input,
+                                                                   std::int64_t batch) override;
 
  protected:
   StepScalars step_;

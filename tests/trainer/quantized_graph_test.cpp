@@ -1,109 +1,19 @@
-// What is trained is what runs: the codes of the trainer's forward pass against those of every engine on the network
-// that conversion makes of the parameters; and the gradients of the quantized graph.
+// The gradients and the state of a quantized graph.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "arith/philox.hpp"
-#include "nets/engines/compare.hpp"
 #include "nets/quantize/quantize.hpp"
-#include "sim/simulator.hpp"
+#include "tests/trainer/device.hpp"
 #include "tests/trainer/quantized_run.hpp"
+#include "trainer/graph/host_codes.hpp"
 #include "trainer/quant/affine_quantizer.hpp"
 #include "trainer/quant/fixed_quantizers.hpp"
 #include "trainer/quant/learned_quantizers.hpp"
 
 namespace guardbit::trainer {
 namespace {
-
-struct Rules {
-  const char* name;
-  const char* yaml;
-};
-const Rules kRules[] = {
-    {"int8", "  weights: {type: affine}\n  activation: {type: affine, decay: 0.9}\n"},
-    {"dfp16", "  weights: {type: dfp, width: 16}\n  biases: {type: dfp, width: 16}\n"
-              "  activation: {type: dfp, width: 16}\n"
-              "  gradient: {weights: {type: dfp, width: 16, stochastic: ulp}, error: {type: dfp, width: 16}}\n"
-              "  update: {interval: 3}\n"},
-    {"dfp8", "  weights: {type: dfp}\n  activation: {type: dfp}\n  update: {interval: 2}\n"},
-    {"lsq4", "  weights: {type: lsq, width: 4}\n  activation: {type: lsq, width: 4}\n"},
-    {"pact", "  weights: {type: dorefa, width: 3}\n  activation: {type: pact, width: 4, alpha: 4}\n"},
-    {"binary", "  weights: {type: binary_connect}\n  activation: {type: dorefa, width: 8, clip: 3}\n"},
-    {"mixed", "  weights: {type: fixed, width: 8, point: 1}\n  activation: {type: affine, width: 5}\n"
-              "  input: {type: fixed, width: 6}\n  rounding: RND\n  output_policy: tflite_single\n"},
-};
-
-sim::Machine machine(const std::string& output_policy) {
-  return sim::read_machine(nets::Section::parse(
-      "{array: {rows: 8, columns: 8}, numerics: {activation: int16, weight: int16, "
-      "accumulator: {format: \"int<48,WRAP>\", step: 1}, output: " + output_policy + "}}"));
-}
-
-void expect_same_codes(const nets::IntegerNetwork& network, const nets::RunResult& expected,
-                       const nets::RunResult& actual, const std::string& what) {
-  std::uint64_t compared = 0;
-  for (const nets::CodeComparison& layer : nets::compare_codes(network, expected, actual)) {
-    EXPECT_EQ(layer.mismatching, 0U) << what << ": " << (layer.first ? layer.first->text() : "");
-    compared += layer.compared;
-  }
-  EXPECT_GT(compared, 0U);
-}
-
-class QuantizedCodes : public testing::TestWithParam<std::tuple<Rules, const char*>> {};
-
-TEST_P(QuantizedCodes, OfTheTrainerAreThoseOfEveryEngine) {
-  const Rules rules = std::get<0>(GetParam());
-  const std::string device = std::get<1>(GetParam());
-  for (const char* yaml : {kSmallLenet, kSmallResnet}) {
-    QuantizedRun run(small_network(yaml), rules.yaml, device, 2, 16);
-    double first = 0, last = 0;
-    const int steps = device == "cpu" ? 12 : 2;
-    for (int i = 0; i < steps; ++i) (i == 0 ? first : last) = run.step(0.03);
-    EXPECT_TRUE(std::isfinite(last));
-    run.load(run.infer, 100);
-    run.infer.forward(run.batch);
-    const QuantizedGraph& trained = *run.infer.quantized();
-
-    nets::Network stored = run.network;
-    run.parameters.store(*run.backend, stored);
-    const nets::Network folded = nets::prepare_float(stored);
-    const nets::QuantizationRecord record = run.infer.quantized()->record();
-    const nets::IntegerNetwork network = nets::convert(folded, *nets::make_recorded_scheme(record));
-    const nets::IntTensor input = nets::quantize_input(
-        network, glyphs().images.data() + 100 * 28 * 28, run.batch);
-    arith::Accumulation accumulation;
-    accumulation.accumulator.format = arith::integer_format(48, true, arith::Overflow::WRAP);
-    const auto wide = nets::uniform(network, accumulation);
-    const nets::RunResult reference = nets::make_reference_engine()->run(network, wide, input, {});
-    expect_same_codes(network, reference, trained.codes(), "trainer");
-    expect_same_codes(network, reference, nets::make_fast_engine()->run(network, wide, input, {.threads = 2}), "fast");
-    const sim::Machine m = machine(network.output_policy);
-    expect_same_codes(network, reference,
-                      sim::make_tile_engine(m)->run(network, sim::accumulations(m, network), input, {}), "tile");
-    for (std::size_t i = 0; i < network.layers.size(); ++i) {
-      const nets::IntegerLayer &a = network.layers[i], &b = trained.network().layers[i];
-      EXPECT_EQ(a.weight, b.weight) << a.name;
-      EXPECT_EQ(a.bias, b.bias) << a.name;
-      EXPECT_EQ(a.stages, b.stages) << a.name;
-      EXPECT_EQ(a.input_stages, b.input_stages) << a.name;
-      EXPECT_EQ(a.output, b.output) << a.name;
-    }
-    // Scores are the codes as reals.
-    const std::vector<double> scores = download_double(*run.backend, run.infer.scores(run.batch));
-    const nets::LayerResult& out = reference.layers[static_cast<std::size_t>(network.output)];
-    const nets::TensorFormat& format = network.layer(network.output).output;
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      EXPECT_FLOAT_EQ(static_cast<float>(scores[i]),
-                      static_cast<float>(format.scale * static_cast<double>(out.codes.data[i] - format.zero_point)));
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(, QuantizedCodes,
-                         testing::Combine(testing::ValuesIn(kRules), testing::Values("cpu", "reference")),
-                         [](const auto& one) {
-                           return std::string(std::get<0>(one.param).name) + "_" + std::get<1>(one.param);
-                         });
 
 // Noise: every activation is a number of its own, and hardly any stands where relu or a maximum would change sides.
 void load_noise(QuantizedRun& run, Graph& graph) {
@@ -234,15 +144,12 @@ TEST(QuantizedGradients, SumsDoNotDependOnTheNumberOfThreads) {
 }
 
 TEST(QuantizedGradients, AreRoundedAtRandomByTheirPlaceInTheTensor) {
-  std::vector<std::unique_ptr<Quantizer>> rules;
-  rules.push_back(std::make_unique<FixedQuantizer>(QuantizerCommon{.width = 8}, 8, Stochastic::Ulp));
-  const Quantizer& rule = *rules[0];
+  const FixedQuantizer rule({.width = 8}, 8, Stochastic::Ulp);
   const RandomKey key{.seed = 1, .step = 2, .stream = 3};
   Values tensor{std::vector<double>(30000, 0.5)};
   std::vector<double> expected(30000);
   rule.forward(tensor.data, expected, key, 0);
-  const QuantizerChain chain(std::move(rules), "here");
-  quantize_gradient(kWide, chain, false, key, tensor.view());
+  round(kWide, rule, key, tensor.view());
   EXPECT_EQ(tensor.data, expected);
 }
 
@@ -372,14 +279,16 @@ TEST(QuantizedState, StatisticsAgreeWithAFloatPass) {
 }
 
 TEST(QuantizedState, AParameterThatIsNotFiniteGivesNoScores) {
-  QuantizedRun run(small_network(kSmallLenet), kRules[0].yaml, "cpu");
-  run.step();
-  const Parameter& weight = run.parameters.get("fc1.weight");
-  std::vector<float> values = download(*run.backend, weight.value);
-  values[3] = NAN;
-  upload(*run.backend, weight.value, std::span<const float>(values));
-  EXPECT_FALSE(std::isfinite(run.forward_backward()));
-  EXPECT_EQ(run.graph.find_non_finite(run.batch), "fc1.weight");
+  for (const char* device : {"cpu", "cuda_scattered"}) {
+    QuantizedRun run(small_network(kSmallLenet), kRules[0].yaml, make_test_backend(device, 1), 8);
+    run.step();
+    const Parameter& weight = run.parameters.get("fc1.weight");
+    std::vector<float> values = download(*run.backend, weight.value);
+    values[3] = NAN;
+    upload(*run.backend, weight.value, std::span<const float>(values));
+    EXPECT_FALSE(std::isfinite(run.forward_backward()));
+    EXPECT_EQ(run.graph.find_non_finite(run.batch), "fc1.weight");
+  }
 }
 
 TEST(QuantizedState, RefusesABatchNormalizationThatCannotBeFolded) {

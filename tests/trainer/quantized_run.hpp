@@ -73,11 +73,32 @@ inline nets::Network small_network(const char* yaml) {
   return network;
 }
 
+struct Rules {
+  const char* name;
+  const char* yaml;
+};
+inline const Rules kRules[] = {
+    {"int8", "  weights: {type: affine}\n  activation: {type: affine, decay: 0.9}\n"},
+    {"dfp16", "  weights: {type: dfp, width: 16}\n  biases: {type: dfp, width: 16}\n"
+              "  activation: {type: dfp, width: 16}\n"
+              "  gradient: {weights: {type: dfp, width: 16, stochastic: ulp}, error: {type: dfp, width: 16}}\n"
+              "  update: {interval: 3}\n"},
+    {"dfp8", "  weights: {type: dfp}\n  activation: {type: dfp}\n  update: {interval: 2}\n"},
+    {"lsq4", "  weights: {type: lsq, width: 4}\n  activation: {type: lsq, width: 4}\n"},
+    {"pact", "  weights: {type: dorefa, width: 3}\n  activation: {type: pact, width: 4, alpha: 4}\n"},
+    {"binary", "  weights: {type: binary_connect}\n  activation: {type: dorefa, width: 8, clip: 3}\n"},
+    {"mixed", "  weights: {type: fixed, width: 8, point: 1}\n  activation: {type: affine, width: 5}\n"
+              "  input: {type: fixed, width: 6}\n  rounding: RND\n  output_policy: tflite_single\n"},
+};
+
 class QuantizedRun {
  public:
   QuantizedRun(const nets::Network& float_network, const std::string& quantizer, const std::string& device,
                int threads = 1, std::int64_t batch_size = 32)
-      : network(float_network), backend(make_backend(device, threads)), batch(batch_size),
+      : QuantizedRun(float_network, quantizer, make_backend(device, threads), batch_size) {}
+  QuantizedRun(const nets::Network& float_network, const std::string& quantizer, std::unique_ptr<Backend> device,
+               std::int64_t batch_size)
+      : network(float_network), backend(std::move(device)), batch(batch_size),
         state(nets::parse_yaml("quantizer:\n" + quantizer), network),
         parameters(*backend, network, {.training = true, .states = 1, .average = true, .learned = state.learned()}),
         graph(*backend, network, parameters, batch, Mode::Train, &state),

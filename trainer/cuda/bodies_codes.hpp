@@ -52,12 +52,12 @@ template <CodeType type>
   return sum + std::int32_t{static_cast<std::int16_t>(a >> 16)} * static_cast<std::int16_t>(b >> 16);
 }
 
-/// words [pixels, groups, words]: the codes of a pixel.
-template <CodeType type>
+/// words [pixels, groups, words]: the codes of a pixel. Stored: what the codes lie in memory as.
+template <CodeType type, class Stored>
 struct PackCodes {
   int channels, group_c;
   Divider by_word, by_group;
-  const typename Packing<type>::Code* x;
+  const Stored* x;
   Word* words;
   GUARDBIT_HD void operator()(Count i) const {
     auto pixel = static_cast<Index>(i);
@@ -72,11 +72,11 @@ struct PackCodes {
 };
 
 /// words [taps, words, K]: neighbouring threads read neighbouring filters.
-template <CodeType type>
+template <CodeType type, class Stored>
 struct PackFilters {
   int taps, group_c;
   Divider by_k, by_word;
-  const typename Packing<type>::Weight* weight;  // [K, taps, group_c]
+  const Stored* weight;  // [K, taps, group_c]
   Word* words;
   GUARDBIT_HD void operator()(Count i) const {
     auto tap = static_cast<Index>(i);

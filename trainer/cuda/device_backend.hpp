@@ -17,7 +17,9 @@
 #include "trainer/cuda/bodies_norm.hpp"
 #include "trainer/cuda/bodies_pool.hpp"
 #include "trainer/cuda/bodies_update.hpp"
+#include "trainer/cuda/device_codes.hpp"
 #include "trainer/cuda/queue.hpp"
+#include "trainer/cuda/workspace.hpp"
 
 namespace guardbit::trainer::cuda {
 
@@ -35,28 +37,11 @@ class DeviceBackend final : public Backend {
   void copy_out(void* to, const TensorView& from) override;
   void begin_step(const StepScalars& scalars) override;
   GUARDBIT_BACKEND_OPERATORS
+  [[nodiscard]] std::unique_ptr<CodeOperators> make_code_operators(const nets::IntegerNetwork& network,
+                                                                   const InputCodes& input, Count batch) override;
 
  private:
   static constexpr Count kWorkspaceBytes = Count{256} << 20;
-
-  /// Device memory that grows when more is asked for; what it held is lost then.
-  class Workspace {
-   public:
-    template <class T>
-    [[nodiscard]] T* take(Queue& queue, Count count) {
-      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
-      if (bytes > bytes_) {
-        memory_.reset();  // first, so that both need not fit
-        memory_ = queue.allocate(bytes);
-        bytes_ = bytes;
-      }
-      return static_cast<T*>(memory_->address());
-    }
-
-   private:
-    std::unique_ptr<Memory> memory_;
-    std::size_t bytes_ = 0;
-  };
 
   template <class T = float>
   [[nodiscard]] static T* data(const TensorView& view) {
@@ -90,7 +75,7 @@ class DeviceBackend final : public Backend {
   Queue queue_;
   Count workspace_bytes_;
   std::unique_ptr<Memory> step_;
-  Workspace columns_, sums_[2], factors_, transforms_, statistics_, table_;
+  Workspace<Queue> columns_, sums_[2], factors_, transforms_, statistics_, table_;
   nets::Preprocess table_of_;
   int table_channels_ = 0;  // 0: no table yet
 };

@@ -187,4 +187,10 @@ void DeviceBackend<Queue>::moving_average(double keep, const TensorView& x, cons
   queue_.each(y.count(), Blend{static_cast<float>(keep), static_cast<float>(1 - keep), data(x), data(y)});
 }
 
+template <class Queue>
+std::unique_ptr<CodeOperators> DeviceBackend<Queue>::make_code_operators(const nets::IntegerNetwork& network,
+                                                                         const InputCodes& input, Count batch) {
+  return std::make_unique<DeviceCodes<Queue>>(queue_, network, input, batch);
+}
+
 }  // namespace guardbit::trainer::cuda

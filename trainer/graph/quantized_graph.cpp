@@ -23,25 +23,12 @@ Activation of_layer(const nets::Network& folded, const nets::IntegerLayer& layer
   __builtin_unreachable();
 }
 
-// An accumulator in which nothing can overflow: 32 bits for operands of 8 (up to 65,000 products), else 64.
-arith::Accumulation exact(const nets::IntegerNetwork& network, const nets::IntegerLayer& layer,
-                          const nets::WeightFormat* weight) {
-  if (!layer.weighted() || weight == nullptr) return {};
-  const int widest = std::max(weight->format.width, network.layer(layer.inputs[0]).output.format.width);
-  arith::Accumulation result;
-  if (widest > 8) result.accumulator.format = arith::integer_format(64, true, arith::Overflow::WRAP);
-  return result;
-}
-
 }  // namespace
 
 QuantizedGraph::QuantizedGraph(Backend& backend, const nets::Network& network, const Parameters& parameters,
                                QuantizerState& state, std::int64_t batch, bool training)
-    : backend_(backend), state_(state), training_(training),
-      loops_{backend.threads(), backend.element_bytes(Element::Real) == sizeof(double)}, batch_(batch),
-      network_(network), folded_(nets::prepare_float(network)), integer_(state.structure()) {
-  if (dynamic_cast<HostBackend*>(&backend) == nullptr)
-    throw Error("quantizer: back end " + backend.name() + ", allowed cpu, reference");
+    : backend_(backend), state_(state), training_(training), batch_(batch), network_(network),
+      folded_(nets::prepare_float(network)), integer_(state.structure()) {
   for (const Parameter& parameter : parameters.all())
     if (parameter.is_of_network) parameters_.push_back(parameter);
   record_.policy = state.policy();
@@ -53,10 +40,9 @@ QuantizedGraph::QuantizedGraph(Backend& backend, const nets::Network& network, c
 void QuantizedGraph::make_layers(const nets::Network& network, const Parameters& parameters) {
   layers_.resize(integer_.layers.size());
   started_.resize(layers_.size());
-  accumulations_.resize(layers_.size());
   integer_.layers[0].output = state_.input_format();
   record_.layers[integer_.layers[0].name].output = state_.input_format();
-  input_codes_ = std::make_unique<InputCodes>(integer_);
+  codes_ = backend_.make_code_operators(integer_, input_codes(integer_), batch_);
   for (std::size_t i = 1; i < layers_.size(); ++i) {
     const nets::IntegerLayer& layer = integer_.layers[i];
     Layer& mine = layers_[i];
@@ -140,8 +126,6 @@ void QuantizedGraph::refresh(int i, bool estimate) {
     mine.learned.load(backend_, !training_);
     // Before the first estimate any format will do: accumulators do not depend on it.
     record.output = rule.is_ready() ? rule.tensor_format() : integer_.layer(i).output;
-    accumulations_[static_cast<std::size_t>(i)] =
-        exact(integer_, integer_.layer(i), record.weight ? &*record.weight : nullptr);
   }
   if (i > 0) nets::fill_layer(integer_, i, folded_, *scheme_);
 }

@@ -1,6 +1,7 @@
 // QuantizedGraph: training and inference on integers. The forward pass of a batch computes the codes of the integer
-// network that `guardbit quantize` makes of the same parameters, with the operators of nets' engines; what backward
-// operators need as reals are those codes times their scales.
+// network that `guardbit quantize` makes of the same parameters, on the device that the tensors are on
+// (CodeOperators); what backward operators need as reals are those codes times their scales. Weights, rules and formats
+// are the host's.
 //
 // The structure of the integer network is made once. In every pass batch normalization is folded with its running
 // statistics, and the numbers of each layer are filled in just before it runs. In training, rules that are not ready
@@ -17,7 +18,7 @@ namespace guardbit::trainer {
 class QuantizedGraph {
  public:
   /// Everything passed in outlives the graph. `training`: with a backward pass; otherwise averages are read where they
-  /// are kept. Error for a back end whose memory is not the host's.
+  /// are kept.
   QuantizedGraph(Backend& backend, const nets::Network& network, const Parameters& parameters, QuantizerState& state,
                  std::int64_t batch, bool training);
 
@@ -29,7 +30,7 @@ class QuantizedGraph {
 
   /// The network of the last pass, and its codes.
   [[nodiscard]] const nets::IntegerNetwork& network() const { return integer_; }
-  [[nodiscard]] const nets::RunResult& codes() const { return run_; }
+  [[nodiscard]] nets::RunResult codes() const;  // a copy; no layers before the first pass
   [[nodiscard]] TensorView value(int layer, std::int64_t n) const;  // codes as reals
   /// Formats for the parameters as they are now; all rules are ready, that is, a training step has been taken.
   [[nodiscard]] nets::QuantizationRecord record();
@@ -59,12 +60,10 @@ class QuantizedGraph {
 
   bool refresh_parameters();  // false: one is not finite
   void refresh(int i, bool estimate);
-  void run_layer(int i, bool keep_accumulators);
   void forward_layer(int i, std::int64_t n);
   void forward_weighted(int i, std::int64_t n);
   void fill_before(int i, std::int64_t n);
   void estimate(int i, std::int64_t n);
-  void requantize(int i);
   void show_output(int i, const TensorView& before);
   void show_parameters(int i);
   [[nodiscard]] ChainWatch chain_watch(int i, Place place, std::vector<std::int64_t> shape) const;
@@ -80,16 +79,14 @@ class QuantizedGraph {
   QuantizerState& state_;
   bool training_;
   RuleWatch watch_;  // empty: nobody looks
-  HostLoops loops_;
   std::int64_t batch_;
   nets::Network network_, folded_;  // with the parameters of this pass
   std::vector<Parameter> parameters_;
   nets::QuantizationRecord record_;
   std::unique_ptr<nets::Scheme> scheme_;  // of record_
   nets::IntegerNetwork integer_;
-  std::unique_ptr<InputCodes> input_codes_;
-  nets::RunResult run_;
-  std::vector<arith::Accumulation> accumulations_;
+  std::unique_ptr<CodeOperators> codes_;
+  bool has_codes_ = false;  // of a pass
   std::vector<Layer> layers_;
   std::vector<Buffer> plan_;
   int spare_ = -1;

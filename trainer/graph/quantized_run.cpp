@@ -3,10 +3,6 @@
 #include <cmath>
 #include <limits>
 
-#include "nets/engines/evidence.hpp"
-#include "nets/engines/fast_ops.hpp"
-#include "nets/engines/reference_ops.hpp"
-#include "nets/quantize/fill_layer.hpp"
 #include "nets/quantize/quantize.hpp"
 #include "trainer/graph/quantized_graph.hpp"
 #include "trainer/host_backend.hpp"
@@ -37,22 +33,20 @@ bool QuantizedGraph::refresh_parameters() {
 void QuantizedGraph::forward(const TensorView& input, std::int64_t n) {
   check(n <= batch_, "quantized graph: more images than planned");
   if (!refresh_parameters()) return backend_.fill(scores(n), std::numeric_limits<double>::quiet_NaN());
-  run_.layers.clear();
-  run_.layers.push_back(nets::empty_result(integer_.layer(0), n));
-  input_codes_->codes(loops_, input, run_.layers[0].codes);
-  dequantize(loops_, run_.layers[0].codes, integer_.layer(0).output, value(0, n));
+  codes_->input(input);
+  codes_->dequantize(0, value(0, n));
+  has_codes_ = true;
   if (training_) show_output(0, input);
   for (int i = 1; i < static_cast<int>(layers_.size()); ++i) forward_layer(i, n);
 }
 
-void QuantizedGraph::run_layer(int i, bool keep_accumulators) {
-  const nets::IntegerLayer& layer = integer_.layer(i);
-  const nets::RunOptions options{.threads = loops_.threads, .keep_accumulators = keep_accumulators, .first_image = 0};
-  const arith::Accumulation& accumulation = accumulations_[static_cast<std::size_t>(i)];
-  nets::LayerResult result = nets::empty_result(layer, run_.layers[0].codes.shape[0]);
-  if (loops_.wide) nets::reference::run_layer({integer_, layer, run_, accumulation, options}, result);
-  else nets::fast::run_layer({integer_, layer, run_, accumulation, options}, result);
-  run_.layers.push_back(std::move(result));
+nets::RunResult QuantizedGraph::codes() const {
+  nets::RunResult run;
+  for (int i = 0; has_codes_ && i < static_cast<int>(layers_.size()); ++i) {
+    run.layers.emplace_back();
+    run.layers.back().codes = codes_->codes(i);
+  }
+  return run;
 }
 
 void QuantizedGraph::forward_layer(int i, std::int64_t n) {
@@ -65,8 +59,8 @@ void QuantizedGraph::forward_layer(int i, std::int64_t n) {
     if (!mine.rules->activation->is_ready()) estimate(i, n);
   }
   refresh(i, training_);
-  run_layer(i, false);
-  dequantize(loops_, run_.layers.back().codes, layer.output, value(i, n));
+  codes_->run(i, false);
+  codes_->dequantize(i, value(i, n));
   if (training_ && has_rule) {
     estimate(i, n);
     show_output(i, at(mine.before, i, n));
@@ -100,24 +94,22 @@ void QuantizedGraph::forward_weighted(int i, std::int64_t n) {
   const nets::IntegerLayer& layer = integer_.layer(i);
   Layer& mine = of(i);
   refresh(i, training_);
-  run_layer(i, training_);
-  nets::LayerResult& result = run_.layers.back();
+  codes_->run(i, training_);
   if (training_) {
     std::vector<double> scales = layer.weight_scales;
     for (double& scale : scales) scale *= integer_.layer(layer.inputs[0]).output.scale;
     const TensorView before = at(mine.before, i, n);
-    accumulators_to_real(loops_, result.accumulators, scales, before);
+    codes_->accumulators_to_real(i, scales, before);
     if (!mine.rules->activation->is_ready()) {
       estimate(i, n);
       refresh(i, false);
-      requantize(i);
+      codes_->requantize(i);
     } else {
       estimate(i, n);
     }
-    result.accumulators = {};
-    if (state_.statistics_move()) mine.weights->move_statistics(backend_, channel_moments(loops_, before));
+    if (state_.statistics_move()) mine.weights->move_statistics(backend_, codes_->channel_moments(before));
   }
-  dequantize(loops_, result.codes, layer.output, value(i, n));
+  codes_->dequantize(i, value(i, n));
   if (training_) {
     show_parameters(i);
     show_output(i, at(mine.before, i, n));
@@ -131,20 +123,8 @@ void QuantizedGraph::estimate(int i, std::int64_t n) {
   const bool first = !rule.is_ready();
   if (state_.is_frozen() && !first) return;
   if (!rule.wants_update(state_.update_is_due())) return;
-  rule.update(observe(loops_, rule, mine.activation, at(mine.before, i, n)));
+  rule.update(codes_->observe(rule, mine.activation, at(mine.before, i, n)));
   if (first && rule.is_ready()) mine.learned.initialise(backend_);
-}
-
-// Codes from the accumulators of the layer that ran last, with the stages as they are now.
-void QuantizedGraph::requantize(int i) {
-  const nets::IntegerLayer& layer = integer_.layer(i);
-  nets::LayerResult& result = run_.layers.back();
-  arith::StageCounts counts;
-  counts.changed.resize(layer.stages.size());
-  const std::int64_t k = layer.shape.c;
-  const arith::Requantizer requantizer(layer.stages, k);
-  requantizer.apply(result.accumulators.data.data(), k, result.codes.data.data(), k, result.codes.count() / k, 0, k,
-                    counts);
 }
 
 void QuantizedGraph::backward(std::int64_t n) {
@@ -176,9 +156,10 @@ void QuantizedGraph::backward_layer(int i, std::int64_t n) {
   if (!mine.wants_gradient) return;
   const TensorView dy = gradient(i, n);
   if (mine.rules != nullptr) {
-    mine.learned.put_gradient(backend_, activation_backward(loops_, *mine.rules->activation, mine.activation,
-                                                            at(mine.before, i, n), value(i, n), dy));
-    quantize_gradient(loops_, mine.rules->gradient_error, state_.update_is_due(),
+    mine.learned.put_gradient(backend_,
+                              codes_->activation_backward(*mine.rules->activation, mine.activation,
+                                                          at(mine.before, i, n), value(i, n), dy));
+    quantize_gradient(backend_, *codes_, mine.rules->gradient_error, state_.update_is_due(),
                       state_.random_key(static_cast<std::size_t>(i), Place::GradientError), dy, error_watch(i, dy));
   }
   const int from = layer.inputs[0];

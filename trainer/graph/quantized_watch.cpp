@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "nets/quantize/quantize.hpp"
+#include "trainer/graph/host_codes.hpp"
 #include "trainer/graph/quantized_graph.hpp"
 
 namespace guardbit::trainer {
@@ -51,8 +52,8 @@ void QuantizedGraph::show_output(int i, const TensorView& before) {
     values.rule = values.quantizer->type();
     if (!values.quantizer->is_before_activation()) values.before = behind(mine.activation, std::move(values.before));
   }
-  const std::vector<std::int32_t>& codes = run_.layers[static_cast<std::size_t>(i)].codes.data;
-  values.codes.assign(codes.begin(), codes.end());
+  const nets::IntTensor codes = codes_->codes(i);
+  values.codes.assign(codes.data.begin(), codes.data.end());
   values.format = layer.output.format;
   values.scales = {layer.output.scale};
   values.zero_point = layer.output.zero_point;
@@ -88,7 +89,7 @@ void QuantizedGraph::show_parameters(int i) {
     take_codes(biases, biases.quantizer->tensor_format(), after);
   } else {
     biases.codes = layer.bias;
-    biases.format = accumulations_[static_cast<std::size_t>(i)].accumulator.format;
+    biases.format = exact_accumulation(integer_, layer).accumulator.format;
     biases.scales = layer.weight_scales;
     for (double& scale : biases.scales) scale *= integer_.layer(layer.inputs[0]).output.scale;
   }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "nets/quantize/record.hpp"
-#include "trainer/quant/element_ops.hpp"
+#include "trainer/quant/code_operators.hpp"
 #include "trainer/quant/quantizer_state.hpp"
 
 namespace guardbit::trainer {

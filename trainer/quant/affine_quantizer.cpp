@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "nets/quantize/affine.hpp"
-#include "trainer/quant/loops.hpp"
 
 namespace guardbit::trainer {
 
@@ -23,12 +22,10 @@ void AffineActivation::forward(std::span<const double> x, std::span<double> y, c
   for (std::size_t i = 0; i < x.size(); ++i) y[i] = nets::dequantize(nets::affine_code(x[i], format), format);
 }
 
-double AffineActivation::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
+Slope AffineActivation::slope() const {
   const nets::TensorFormat format = tensor_format();
-  const double low = nets::dequantize(static_cast<std::int64_t>(format.format.min_code()), format);
-  const double high = nets::dequantize(static_cast<std::int64_t>(format.format.max_code()), format);
-  loops::pass_within(static_cast<std::int64_t>(x.size()), low, high, x.data(), dy.data(), dx.data());
-  return 0;
+  return {.low = nets::dequantize(static_cast<std::int64_t>(format.format.min_code()), format),
+          .high = nets::dequantize(static_cast<std::int64_t>(format.format.max_code()), format)};
 }
 
 void AffineWeights::prepare(std::span<const double> values, std::int64_t channels) {

@@ -18,7 +18,7 @@ class AffineActivation final : public Quantizer {
 
   void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                std::int64_t first) const override;
-  double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const override;
+  [[nodiscard]] Slope slope() const override;
   [[nodiscard]] nets::TensorFormat tensor_format() const override;
 
  protected:

@@ -13,8 +13,7 @@ namespace guardbit::trainer {
 
 namespace {
 
-constexpr std::int64_t kPieces = 8;
-constexpr std::size_t kBlock = 1024;  // elements that go through a quantizer at a time
+// Elements that go through a quantizer at a time.
 using Block = std::array<double, kBlock>;
 
 // body(piece, first, last) over 0..n-1, in at most kPieces pieces of whole units.
@@ -50,19 +49,10 @@ struct Bounds {
   }
 };
 
-std::vector<double> to_doubles(const HostLoops& how, const TensorView& x) {
-  std::vector<double> y;
-  with_real(how, [&](auto real) {
-    using Real = decltype(real);
-    y.assign(elements<Real>(x), elements<Real>(x) + x.count());
-  });
-  return y;
-}
-
 // Calls visit(first element, count) for blocks of elements first..last-1.
 template <class Visit>
 void for_blocks(std::int64_t first, std::int64_t last, const Visit& visit) {
-  for (std::int64_t i = first; i < last; i += static_cast<std::int64_t>(kBlock))
+  for (std::int64_t i = first; i < last; i += kBlock)
     visit(i, static_cast<std::size_t>(std::min<std::int64_t>(last - i, kBlock)));
 }
 
@@ -124,18 +114,14 @@ ChannelMoments channel_moments(const HostLoops& how, const TensorView& x) {
       squares[piece] = std::move(square);
     });
   });
-  ChannelMoments result{std::vector<double>(channels), std::vector<double>(channels), pixels};
-  for (std::size_t c = 0; c < channels; ++c) {
-    double sum = 0, square = 0;
-    for (std::size_t piece = 0; piece < sums.size() && !sums[piece].empty(); ++piece) {
-      sum += sums[piece][c];
-      square += squares[piece][c];
+  std::vector<double> sum(channels), square(channels);
+  for (std::size_t piece = 0; piece < sums.size() && !sums[piece].empty(); ++piece) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      sum[c] += sums[piece][c];
+      square[c] += squares[piece][c];
     }
-    const auto n = static_cast<double>(pixels);
-    result.mean[c] = sum / n;
-    result.variance[c] = std::max(0.0, square / n - result.mean[c] * result.mean[c]);
   }
-  return result;
+  return moments_of_sums(sum, square, pixels);
 }
 
 double activation_backward(const HostLoops& how, const Quantizer& quantizer, Activation activation,
@@ -165,73 +151,37 @@ double activation_backward(const HostLoops& how, const Quantizer& quantizer, Act
   return sum;
 }
 
-void quantize_gradient(const HostLoops& how, const QuantizerChain& chain, bool due, const RandomKey& key,
-                       const TensorView& x, const ChainWatch& watch) {
-  for (const auto& quantizer : chain.all()) {
-    if (!quantizer->enabled()) continue;
-    if (quantizer->wants_update(due)) quantizer->update(observe(how, *quantizer, Activation::None, x));
-    std::vector<double> before;
-    if (watch) before = to_doubles(how, x);
-    with_real(how, [&](auto real) {
-      using Real = decltype(real);
-      for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
-        Block values;
-        for_blocks(first, last, [&](std::int64_t i, std::size_t count) {
-          Real* at = elements<Real>(x) + i;
-          std::copy_n(at, count, values.begin());
-          const std::span<double> v = std::span(values).first(count);
-          quantizer->forward(v, v, key, i);
-          for (std::size_t k = 0; k < count; ++k) at[k] = static_cast<Real>(values[k]);
-        });
-      });
-    });
-    if (watch) watch(*quantizer, std::move(before), to_doubles(how, x));
-  }
-}
-
-void quantize_gradient(const QuantizerChain& chain, bool due, const RandomKey& key, std::vector<double>& x,
-                       const ChainWatch& watch) {
-  for (const auto& quantizer : chain.all()) {
-    if (!quantizer->enabled()) continue;
-    if (quantizer->wants_update(due)) {
-      Observation seen = quantizer->observation();
-      seen.observe(x);
-      quantizer->update(seen);
-    }
-    std::vector<double> before;
-    if (watch) before = x;
-    quantizer->forward(x, x, key, 0);
-    if (watch) watch(*quantizer, std::move(before), x);
-  }
-}
-
-InputCodes::InputCodes(const nets::IntegerNetwork& network)
-    : preprocess_(network.preprocess), format_(network.layer(0).output), table_(nets::input_code_table(network)),
-      narrow_(preprocess_table<float>(preprocess_, network.layer(0).shape.c)),
-      wide_(preprocess_table<double>(preprocess_, network.layer(0).shape.c)) {}
-
-void InputCodes::codes(const HostLoops& how, const TensorView& x, nets::IntTensor& to) const {
-  const std::int64_t channels = x.shape.c;
-  const auto low = static_cast<double>(format_.format.min_code());
-  const auto high = static_cast<double>(format_.format.max_code());
+void round(const HostLoops& how, const Quantizer& quantizer, const RandomKey& key, const TensorView& x) {
   with_real(how, [&](auto real) {
     using Real = decltype(real);
-    const Real* table = nullptr;
-    if constexpr (std::is_same_v<Real, float>) table = narrow_.data();
-    else table = wide_.data();
-    const auto of = [](const std::vector<double>& list, std::int64_t c) {
-      return list[list.size() == 1 ? 0 : static_cast<std::size_t>(c)];
-    };
     for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) {
-        const std::int64_t c = i % channels;
-        const Real value = elements<Real>(x)[i];
-        const double pixel = (value * of(preprocess_.std, c) + of(preprocess_.mean, c)) / preprocess_.scale;
-        const auto row = static_cast<std::size_t>(c * 256 + std::clamp<std::int64_t>(std::lround(pixel), 0, 255));
-        const double nearest = std::nearbyint(value / format_.scale) + static_cast<double>(format_.zero_point);
-        to.data[static_cast<std::size_t>(i)] =
-            table[row] == value ? table_[row] : static_cast<std::int32_t>(std::clamp(nearest, low, high));
-      }
+      Block values;
+      for_blocks(first, last, [&](std::int64_t i, std::size_t count) {
+        Real* at = elements<Real>(x) + i;
+        std::copy_n(at, count, values.begin());
+        const std::span<double> v = std::span(values).first(count);
+        quantizer.forward(v, v, key, i);
+        for (std::size_t k = 0; k < count; ++k) at[k] = static_cast<Real>(values[k]);
+      });
+    });
+  });
+}
+
+void codes_of_input(const HostLoops& how, const InputCodes& input, const nets::TensorFormat& format,
+                    const TensorView& x, nets::IntTensor& to) {
+  const std::int64_t channels = x.shape.c;
+  with_real(how, [&](auto real) {
+    using Real = decltype(real);
+    const std::vector<Real> reals(input.reals.begin(), input.reals.end());
+    const InputCode<Real> code{.pixel_scale = input.pixel_scale, .mean = input.mean.data(),
+                               .deviation = input.deviation.data(), .scale = format.scale,
+                               .zero_point = static_cast<double>(format.zero_point),
+                               .low = static_cast<double>(format.format.min_code()),
+                               .high = static_cast<double>(format.format.max_code()), .codes = input.codes.data(),
+                               .reals = reals.data()};
+    for_pieces(how, x.count(), [&](std::size_t, std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i)
+        to.data[static_cast<std::size_t>(i)] = code(elements<Real>(x)[i], i % channels);
     });
   });
 }

@@ -6,9 +6,6 @@
 
 namespace guardbit::trainer {
 
-/// How a value between two codes is rounded. Naive: up with probability 1/2; Ulp: up with its fraction as probability.
-enum class Stochastic : unsigned char { Off, Naive, Ulp };
-
 class FixedQuantizer : public Quantizer {
  public:
   FixedQuantizer(const QuantizerCommon& common, int point, Stochastic stochastic)
@@ -18,7 +15,8 @@ class FixedQuantizer : public Quantizer {
 
   void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                std::int64_t first) const override;
-  double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const override;
+  [[nodiscard]] Slope slope() const override;
+  [[nodiscard]] FixedRounding rounding() const override;
   [[nodiscard]] nets::TensorFormat tensor_format() const override { return nets::fixed_tensor(width(), point()); }
   [[nodiscard]] nets::WeightFormat weight_format() const override { return nets::fixed_weights(width(), point()); }
   [[nodiscard]] bool is_before_activation() const override { return true; }
@@ -27,7 +25,6 @@ class FixedQuantizer : public Quantizer {
   double point_;  // a whole number; a double because that is what state is
 
  private:
-  void forward_random(std::span<const double> x, std::span<double> y, const RandomKey& key, std::int64_t first) const;
   Stochastic stochastic_;
 };
 

@@ -18,6 +18,12 @@ LsqQuantizer::LsqQuantizer(const QuantizerCommon& common, bool is_signed, std::i
       above_(is_signed ? power(common.width - 1) - 1 : power(common.width) - 1),
       gradient_scale_(scale_gradient ? 1 / std::sqrt(static_cast<double>(count) * above_) : 1) {}
 
+Observation LsqQuantizer::observation() const {
+  Observation seen;
+  seen.wants_sum = true;
+  return seen;
+}
+
 void LsqQuantizer::update(const Observation& seen) {
   const double mean = seen.count == 0 ? 0 : seen.sum_abs / static_cast<double>(seen.count);
   step_ = std::max(2 * mean / std::sqrt(above_), kSmallest);
@@ -31,17 +37,8 @@ void LsqQuantizer::forward(std::span<const double> x, std::span<double> y, const
     y[i] = step_ * std::nearbyint(std::clamp(x[i] / step_, -below_, above_));
 }
 
-double LsqQuantizer::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
-  constexpr double kRound = 0x1.8p52;  // fixed_quantizers.cpp
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double v = x[i] / step_;
-    const bool low = v < -below_, high = v > above_;
-    const double inside = ((v + kRound) - kRound) - v;
-    sum += dy[i] * (low ? -below_ : high ? above_ : inside);
-    dx[i] = low || high ? 0.0 : dy[i];
-  }
-  return gradient_scale_ * sum;
+Slope LsqQuantizer::slope() const {
+  return {.kind = Slope::Kind::Step, .low = -below_, .high = above_, .step = step_, .scale = gradient_scale_};
 }
 
 nets::TensorFormat LsqQuantizer::tensor_format() const {
@@ -62,15 +59,7 @@ void PactQuantizer::forward(std::span<const double> x, std::span<double> y, cons
     y[i] = alpha_ / levels_ * std::nearbyint(levels_ * std::clamp(x[i], 0.0, alpha_) / alpha_);
 }
 
-double PactQuantizer::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
-  double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const bool clipped = x[i] >= alpha_;
-    sum += clipped ? dy[i] : 0.0;
-    dx[i] = clipped || x[i] < 0 ? 0.0 : dy[i];
-  }
-  return sum;
-}
+Slope PactQuantizer::slope() const { return {.kind = Slope::Kind::Clip, .high = alpha_}; }
 
 nets::TensorFormat PactQuantizer::tensor_format() const {
   return {.format = arith::integer_format(width(), false), .scale = alpha_ / levels_, .zero_point = 0};

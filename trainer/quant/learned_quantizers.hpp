@@ -22,6 +22,7 @@ class LsqQuantizer final : public Quantizer {
   [[nodiscard]] std::string_view type() const override { return "lsq"; }
   [[nodiscard]] std::vector<State> state() override { return {{"ready", &ready_}}; }
   [[nodiscard]] bool is_ready() const override { return ready_ != 0; }
+  [[nodiscard]] Observation observation() const override;
   void update(const Observation& seen) override;
   [[nodiscard]] std::string_view learned() const override { return "step"; }
   void set_learned(double step) override;
@@ -29,7 +30,7 @@ class LsqQuantizer final : public Quantizer {
 
   void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                std::int64_t first) const override;
-  double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const override;
+  [[nodiscard]] Slope slope() const override;
   [[nodiscard]] nets::TensorFormat tensor_format() const override;
   [[nodiscard]] nets::WeightFormat weight_format() const override;
   [[nodiscard]] bool is_before_folding() const override { return true; }
@@ -59,7 +60,7 @@ class PactQuantizer final : public Quantizer {
 
   void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                std::int64_t first) const override;
-  double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const override;
+  [[nodiscard]] Slope slope() const override;
   [[nodiscard]] double learned_decay() const override { return decay_ * alpha_; }
   [[nodiscard]] nets::TensorFormat tensor_format() const override;
 

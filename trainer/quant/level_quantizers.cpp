@@ -10,11 +10,6 @@ void DorefaActivation::forward(std::span<const double> x, std::span<double> y, c
     y[i] = clip_ / levels_ * std::nearbyint(levels_ * std::clamp(x[i], 0.0, clip_) / clip_);
 }
 
-double DorefaActivation::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
-  for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] >= 0 && x[i] <= clip_ ? dy[i] : 0.0;
-  return 0;
-}
-
 nets::TensorFormat DorefaActivation::tensor_format() const {
   return {.format = arith::integer_format(width(), false), .scale = clip_ / levels_, .zero_point = 0};
 }

@@ -20,7 +20,7 @@ class DorefaActivation final : public Quantizer {
   [[nodiscard]] std::string_view type() const override { return "dorefa"; }
   void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                std::int64_t first) const override;
-  double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const override;
+  [[nodiscard]] Slope slope() const override { return {.low = 0, .high = clip_}; }
   [[nodiscard]] nets::TensorFormat tensor_format() const override;
 
  private:

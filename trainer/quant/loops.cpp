@@ -4,11 +4,27 @@
 
 namespace guardbit::trainer::loops {
 
-GUARDBIT_CLONES void pass_within(Count n, double low, double high, const double* x, const double* dy, double* dx) {
-  for (Count i = 0; i < n; ++i) {
-    const double kept = x[i] >= low ? dy[i] : 0.0;
-    dx[i] = x[i] <= high ? kept : 0.0;
+namespace {
+
+GUARDBIT_CLONES void backward_within(Count n, double low, double high, const double* x, const double* dy, double* dx) {
+  for (Count i = 0; i < n; ++i) dx[i] = pass_within(x[i], dy[i], low, high);
+}
+
+}  // namespace
+
+double backward(const Slope& rule, Count n, const double* x, const double* dy, double* dx) {
+  const Slope slope = rule;  // which writing to dx cannot change
+  double sum = 0;
+  switch (slope.kind) {
+    case Slope::Kind::Within: backward_within(n, slope.low, slope.high, x, dy, dx); break;
+    case Slope::Kind::Step:
+      for (Count i = 0; i < n; ++i) dx[i] = pass_step(slope, x[i], dy[i], sum);
+      break;
+    case Slope::Kind::Clip:
+      for (Count i = 0; i < n; ++i) dx[i] = pass_clip(slope, x[i], dy[i], sum);
+      break;
   }
+  return slope.scale * sum;
 }
 
 // The same loops for both types of Real.

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 
+#include "trainer/quant/element_rules.hpp"
+
 namespace guardbit::trainer::loops {
 
 using Count = std::int64_t;
 
-/// dx = dy where low <= x <= high, else 0. dx may be dy.
-void pass_within(Count n, double low, double high, const double* x, const double* dy, double* dx);
+/// dx = what passes of dy; returns the gradient of the learned number. dx may be dy.
+double backward(const Slope& slope, Count n, const double* x, const double* dy, double* dx);
 /// y = x held within low and high; what is not a number stays.
 void clamp(Count n, float low, float high, const float* x, double* y);
 void clamp(Count n, double low, double high, const double* x, double* y);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "arith/error.hpp"
+#include "trainer/quant/loops.hpp"
 
 namespace guardbit::trainer {
 
@@ -26,14 +27,13 @@ Observation::Observation(int point_width) {
 void Observation::observe(std::span<const double> values) {
   if (values.empty()) return;
   if (count == 0) low = high = values[0];
-  // Eight of each side by side, so that no step waits for the one before it.
-  constexpr std::size_t kLanes = 8;
   double least[kLanes], most[kLanes], sum[kLanes] = {};
   std::fill_n(least, kLanes, low);
   std::fill_n(most, kLanes, high);
-  const std::size_t whole = values.size() / kLanes * kLanes;
-  for (std::size_t i = 0; i < whole; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+  constexpr auto kStep = static_cast<std::size_t>(kLanes);
+  const std::size_t whole = values.size() / kStep * kStep;
+  for (std::size_t i = 0; i < whole; i += kStep) {
+    for (std::size_t lane = 0; lane < kStep; ++lane) {
       const double v = values[i + lane];
       least[lane] = v < least[lane] ? v : least[lane];
       most[lane] = v > most[lane] ? v : most[lane];
@@ -61,14 +61,20 @@ void Observation::merge(const Observation& later) {
   if (points && later.points) points->merge(*later.points);
 }
 
+Observation Quantizer::observation() const { return Observation(); }
 void Quantizer::prepare(std::span<const double>, std::int64_t) {}
 
-nets::TensorFormat Quantizer::tensor_format() const { no_codes("activations or biases"); }
-nets::WeightFormat Quantizer::weight_format() const { no_codes("weights"); }
+double Quantizer::backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const {
+  return loops::backward(slope(), static_cast<std::int64_t>(x.size()), x.data(), dy.data(), dx.data());
+}
 
-void Quantizer::no_codes(const char* of_what) const {
-  throw Error("quantizer " + std::string(type()) + ": found as rule of " + of_what +
-              ", allowed a rule that has codes for them");
+nets::TensorFormat Quantizer::tensor_format() const { cannot_be("activations or biases", "has codes for them"); }
+nets::WeightFormat Quantizer::weight_format() const { cannot_be("weights", "has codes for them"); }
+Slope Quantizer::slope() const { cannot_be("activations", "looks at each element alone"); }
+FixedRounding Quantizer::rounding() const { cannot_be("gradients", "rounds to fixed point"); }
+
+void Quantizer::cannot_be(const char* of_what, const char* needs) const {
+  throw Error("quantizer " + std::string(type()) + ": found as rule of " + of_what + ", allowed a rule that " + needs);
 }
 
 QuantizerChain::QuantizerChain(std::vector<std::unique_ptr<Quantizer>> quantizers, const std::string& where)

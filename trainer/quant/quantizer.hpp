@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nets/quantize/fixed_point.hpp"
+#include "trainer/quant/element_rules.hpp"
 
 namespace guardbit::trainer {
 
@@ -23,22 +24,20 @@ enum class Place : unsigned char { Weights, Biases, Activation, GradientWeights,
   return place == Place::GradientWeights || place == Place::GradientError;
 }
 
+/// Sums that Observation keeps side by side, so that no step waits for the one before it.
+inline constexpr std::int64_t kLanes = 8;
+
 /// What a rule learns of the values before it. Pieces of a tensor are merged in order.
 struct Observation {
   double low = 0, high = 0, sum_abs = 0;
   std::uint64_t count = 0;
+  bool wants_sum = false;  // else sum_abs may stay 0
   std::optional<nets::PointCounts> points;
 
   /// point_width: count overflows of fixed-point formats of that width; 0: do not.
   explicit Observation(int point_width = 0);
   void observe(std::span<const double> values);
   void merge(const Observation& later);
-};
-
-/// Names the random numbers of one tensor in one step.
-struct RandomKey {
-  std::uint64_t seed = 0, step = 0;
-  std::uint32_t stream = 0;  // of the tensor
 };
 
 struct QuantizerCommon {
@@ -71,7 +70,7 @@ class Quantizer {
   [[nodiscard]] bool wants_update(bool due) const {
     return !is_ready() || (common_.should_update && updates(due));
   }
-  [[nodiscard]] virtual Observation observation() const { return Observation(); }
+  [[nodiscard]] virtual Observation observation() const;
   /// Estimates the state again from the values before the quantizer.
   virtual void update(const Observation&) {}
 
@@ -87,8 +86,13 @@ class Quantizer {
   /// y = the real that stands for x. `first`: index of element 0 in its tensor, for random numbers.
   virtual void forward(std::span<const double> x, std::span<double> y, const RandomKey& key,
                        std::int64_t first) const = 0;
-  /// dx = the straight-through gradient; returns the gradient of the learned number. dx may be dy.
-  virtual double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const = 0;
+  /// dx = the straight-through gradient; returns the gradient of the learned number. dx may be dy. That of slope(),
+  /// unless the rule says otherwise.
+  virtual double backward(std::span<const double> x, std::span<const double> dy, std::span<double> dx) const;
+  /// backward() as numbers; rules of activations have it.
+  [[nodiscard]] virtual Slope slope() const;
+  /// forward() as numbers; rules of gradients have it.
+  [[nodiscard]] virtual FixedRounding rounding() const;
 
   // Codes. Error where the rule has none at such a place.
   [[nodiscard]] virtual nets::TensorFormat tensor_format() const;  // activations, biases
@@ -103,7 +107,7 @@ class Quantizer {
 
  protected:
   [[nodiscard]] virtual bool updates(bool due) const { return due; }
-  [[noreturn]] void no_codes(const char* of_what) const;
+  [[noreturn]] void cannot_be(const char* of_what, const char* needs) const;
 
  private:
   QuantizerCommon common_;
