@@ -89,7 +89,7 @@ void SavedTraining::load(const DeviceDataset& data, std::int64_t first, std::int
                        graph_->labels(n));
 }
 
-const nets::RunResult& SavedTraining::forward(const DeviceDataset& data, std::int64_t first, std::int64_t n) {
+nets::RunResult SavedTraining::forward(const DeviceDataset& data, std::int64_t first, std::int64_t n) {
   load(data, first, n, 0);
   graph_->forward(n);
   return graph_->quantized()->codes();

@@ -22,9 +22,8 @@ class SavedTraining {
   /// Forward and backward of images [first, first + n); the loss is their mean, without label smoothing. The `index`-th
   /// pass draws the random numbers of stochastic rounding of the index-th step behind the checkpoint.
   double pass(const DeviceDataset& data, std::int64_t first, std::int64_t n, std::uint64_t index);
-  /// Forward alone, of images [first, first + n): the codes of every layer as training computes them. They hold until
-  /// the next call.
-  const nets::RunResult& forward(const DeviceDataset& data, std::int64_t first, std::int64_t n);
+  /// Forward alone, of images [first, first + n): the codes of every layer as training computes them.
+  nets::RunResult forward(const DeviceDataset& data, std::int64_t first, std::int64_t n);
   /// Are these the weights in the run folder? Not when the training went on, or was cut short, after it wrote them.
   [[nodiscard]] bool is_result();
   /// The state of the rules, as it is now, to the checkpoint and to the folder's record; each is replaced atomically.
