@@ -5,6 +5,7 @@
 #include "nets/quantize/fixed_point.hpp"
 #include "trainer/cuda/bodies_elementwise.hpp"
 #include "trainer/cuda/bodies_stages.hpp"
+#include "trainer/cuda/bodies_sums.hpp"
 #include "trainer/quant/code_operators.hpp"
 
 namespace guardbit::trainer::cuda {
