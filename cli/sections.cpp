@@ -18,6 +18,7 @@ const std::vector<SectionKey> kDataset{
     {"dataset.preprocess.scale", "0.00392156862745098", "real input = (pixel * scale - mean) / std"},
     {"dataset.preprocess.mean", "[0]", "one, or one per channel"},
     {"dataset.preprocess.std", "[1]", "one, or one per channel"},
+    {"dataset.preprocess.standardize", "none", "none, or image: each to mean 0 and deviation 1; float networks only"},
 };
 
 const std::vector<SectionKey> kTopology{
@@ -83,6 +84,10 @@ const std::vector<SectionKey> kTrainer{
     {"trainer.augment.rotate", "0", "degrees each way"},
     {"trainer.augment.scale", "0", "from 1 - scale to 1 + scale"},
     {"trainer.augment.cutout", "0", "side of a square of zeros"},
+    {"trainer.augment.brightness", "0", "added to pixels in [0, 1], up to so much each way"},
+    {"trainer.augment.saturation", "0", "factor from 1 - saturation to 1 + saturation; three channels"},
+    {"trainer.augment.hue", "0", "turned up to so much of the circle each way; three channels"},
+    {"trainer.augment.contrast", "0", "factor from 1 - contrast to 1 + contrast"},
     {"trainer.clip_norm", "0", "largest 2-norm of all gradients together; 0: any"},
     {"trainer.average", "0", "moving average of the weights: share kept per step; 0: none"},
     {"trainer.seed", "1", "seed, when the key seed is absent"},

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <string>
 #include <utility>
 
+#include "arith/error.hpp"
 #include "arith/philox.hpp"
 
 namespace guardbit::trainer {
@@ -31,6 +33,10 @@ Augment read_augment(const nets::Section& section) {
   a.rotate_degrees = s.number("rotate", 0, 180, 0.0);
   a.scale = s.number("scale", 0, 0.9, 0.0);
   a.cutout = static_cast<int>(s.integer("cutout", 0, 1024, 0));
+  a.brightness = s.number("brightness", 0, 1, 0.0);
+  a.saturation = s.number("saturation", 0, 1, 0.0);
+  a.hue = s.number("hue", 0, 0.5, 0.0);
+  a.contrast = s.number("contrast", 0, 1, 0.0);
   return a;
 }
 
@@ -44,6 +50,9 @@ std::vector<std::int32_t> shuffled(std::int64_t count, std::uint64_t seed, std::
 
 SampleTransform augmented(const Augment& augment, const nets::Shape& shape, std::int32_t sample, std::uint64_t seed,
                           std::int64_t epoch) {
+  if ((augment.saturation > 0 || augment.hue > 0) && shape.c != 3)
+    throw Error("trainer.augment: found " + std::string(augment.hue > 0 ? "hue" : "saturation") + " for images of " +
+                std::to_string(shape.c) + " channels, allowed 3 (red, green, blue)");
   SampleTransform t;
   t.sample = sample;
   arith::Random random(seed, sample_stream(epoch, sample));
@@ -65,6 +74,13 @@ SampleTransform augmented(const Augment& augment, const nets::Shape& shape, std:
     t.cut_top = between(random, 0, shape.h - 1) - augment.cutout / 2;
     t.cut_left = between(random, 0, shape.w - 1) - augment.cutout / 2;
   }
+  // Drawn last: an image without changes of colour has the other changes it always had.
+  const auto draw = [&](double reach) { return reach > 0 ? (2 * random.uniform() - 1) * reach : 0.0; };
+  t.colour.wanted = augment.brightness > 0 || augment.saturation > 0 || augment.hue > 0 || augment.contrast > 0;
+  t.colour.brightness = draw(augment.brightness);
+  t.colour.saturation = 1 + draw(augment.saturation);
+  t.colour.hue = draw(augment.hue);
+  t.colour.contrast = 1 + draw(augment.contrast);
   return t;
 }
 

@@ -79,6 +79,12 @@ struct StepScalars {
   std::uint64_t step = 0;  // from 0; optimizers with bias correction use step + 1
 };
 
+/// Changes of colour (trainer/colour.hpp has the formulas), on the image with its changes of place.
+struct ColourChange {
+  bool wanted = false;  // without it nothing below is looked at
+  double brightness = 0, saturation = 1, hue = 0, contrast = 1;
+};
+
 /// How one sample of the data set becomes one image of the batch. Source position of output pixel (y, x), relative to
 /// the centre: matrix * (y, x) + shift, after an optional mirror of x. Pixels outside the image are byte 0.
 struct SampleTransform {
@@ -88,6 +94,7 @@ struct SampleTransform {
   bool affine = false;  // bilinear interpolation with `matrix`, rounded to bytes; otherwise the identity
   double matrix[4] = {1, 0, 0, 1};
   int cut_top = 0, cut_left = 0, cut_height = 0, cut_width = 0;  // cutout: filled with byte 0; may stick out
+  ColourChange colour = {};
 };
 
 /// Totals over the batches since they were last zeroed, Float64 [4]: sum of losses, top-1, top-5, images.

@@ -89,6 +89,7 @@ Preprocess read_preprocess(const Section& section) {
   for (const auto& [key, count] : {std::pair("mean", result.mean.size()), std::pair("std", result.std.size())}) {
     if (count == 0) section.fail(key, "an empty list", "one number, or one per channel");
   }
+  result.standardize = section.choice("standardize", {"none", "image"}, "none") == "image";
   return result;
 }
 
@@ -108,6 +109,9 @@ std::vector<float> Dataset::to_float(const Preprocess& preprocess, std::int64_t 
     throw Error(
         fmt::format("{}: found images {} to {}, allowed 0 to {}", name, begin, begin + count_ - 1, count() - 1));
   }
+  if (preprocess.standardize)
+    throw Error("dataset.preprocess.standardize: found image, allowed none here: only `train` and `eval` of float "
+                "networks standardize images");
   // One table of 256 entries per channel instead of a division per pixel.
   std::vector<float> table;
   for (int c = 0; c < channels; ++c) {

@@ -13,6 +13,7 @@
 //                               # them, but for what is drawn, where it counts all that are drawn
 //     cache: DIR                # decoded pixels of files are kept there and mapped by later runs (pixel_cache.hpp)
 //     preprocess: {scale: 0.00392156862745098, mean: [0], std: [1]}   # real = (pixel * scale - mean) / std
+//                 # standardize: image: each image to mean 0 and deviation 1 then (preprocess.hpp); float networks only
 #pragma once
 
 #include <filesystem>

@@ -27,6 +27,9 @@ class Converter {
 
   IntegerNetwork run() {
     result_.name = network_.name;
+    if (network_.preprocess.standardize)
+      throw Error("dataset.preprocess.standardize: found image, allowed none for a network of integers: the code of a "
+                  "pixel cannot depend on the rest of its image");
     result_.preprocess = network_.preprocess;
     result_.output_policy = scheme_.output_policy();
     for (int node = 0; node < static_cast<int>(network_.nodes.size()); ++node) {

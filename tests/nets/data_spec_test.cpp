@@ -56,6 +56,18 @@ TEST(Preprocess, ScalesThenNormalises) {
   EXPECT_EQ(error_of([&] { data.to_float({}, 1, 2); }), "two: found images 1 to 2, allowed 0 to 1");
 }
 
+TEST(Preprocess, StandardizingIsForFloatNetworks) {
+  EXPECT_FALSE(read_preprocess(Section::parse("scale: 1")).standardize);
+  EXPECT_FALSE(read_preprocess(Section::parse("standardize: none")).standardize);
+  const Preprocess preprocess = read_preprocess(Section::parse("standardize: image"));
+  EXPECT_TRUE(preprocess.standardize);
+  EXPECT_EQ(error_of([] { read_preprocess(Section::parse("standardize: batch", "d.yaml")); }),
+            "d.yaml:1: standardize: found batch, allowed none, image");
+  EXPECT_EQ(error_of([&] { load_dataset(small_glyphs(), Split::Test).to_float(preprocess, 0, 1); }),
+            "dataset.preprocess.standardize: found image, allowed none here: only `train` and `eval` of float networks "
+            "standardize images");
+}
+
 TEST(DatasetSection, ReadsAllKeys) {
   const Section root = Section::parse(
       "name: mnist\npath: data/mnist\nseed: 7\ntrain_size: 10\ntest_size: 5\nholdout: 100\n"
@@ -91,7 +103,7 @@ TEST(DatasetSection, DefaultsAndMistakes) {
   EXPECT_EQ(error("{name: glyphs, preprocess: {std: 0}}"),
             "d.yaml:1: preprocess.std: found 0, allowed 1e-06 to 1000000");
   EXPECT_EQ(error("{name: glyphs, preprocess: {mena: 0}}"),
-            "d.yaml:1: preprocess.mena: unknown key, did you mean mean? allowed: mean, scale, std");
+            "d.yaml:1: preprocess.mena: unknown key, did you mean mean? allowed: mean, scale, standardize, std");
   EXPECT_EQ(error("{name: glyphs, preprocess: {mean: []}}"),
             "d.yaml:1: preprocess.mean: found an empty list, allowed one number, or one per channel");
 }

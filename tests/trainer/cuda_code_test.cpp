@@ -160,6 +160,9 @@ std::vector<SampleTransform> random_transforms(arith::Random& random, int sample
     for (double& entry : t.matrix) entry = 3 * random.uniform() - 1.5;
     if (pick(0, 3) == 0) t.matrix[0] = t.matrix[3] = 1, t.matrix[1] = t.matrix[2] = 0;  // whole positions
     t.cut_top = pick(-3, shape.h), t.cut_left = pick(-3, shape.w), t.cut_height = pick(0, 6), t.cut_width = pick(0, 6);
+    if (pick(0, 2) > 0) continue;
+    t.colour = {.wanted = true, .brightness = 0.6 * random.uniform() - 0.3, .contrast = 2 * random.uniform()};
+    if (shape.c == 3) t.colour.saturation = 2 * random.uniform(), t.colour.hue = random.uniform() - 0.5;
   }
   return transforms;
 }
@@ -177,6 +180,7 @@ TEST_P(CudaBytes, LoadedBatchesAreThoseOfTheCpu) {
     nets::Preprocess preprocess{.scale = 1 / 255.0, .mean = {0.31}, .std = {0.27}};
     if (round % 2 == 1)
       for (int c = 1; c < shape.c; ++c) preprocess.mean.push_back(0.1 * c), preprocess.std.push_back(0.2 + 0.1 * c);
+    preprocess.standardize = round % 3 == 1;
     const auto load = [&](const std::string& name) {
       Device device(name);
       const TensorView images = device.make(kSamples, shape, Element::Byte);

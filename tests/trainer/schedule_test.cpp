@@ -126,6 +126,47 @@ TEST(Augment, ChangesDependOnSeedEpochAndSampleAndNothingElse) {
   EXPECT_NE(first, numbers(augmented(one, {28, 28, 1}, 5, 2, 3)));
   EXPECT_NE(first, numbers(augmented(one, {28, 28, 1}, 5, 1, 4)));
 }
+TEST(Augment, ColoursStayInTheirRangesAndReachThem) {
+  const Augment augment{.brightness = 0.1, .saturation = 0.5, .hue = 0.2, .contrast = 0.4};
+  std::vector<double> low(4, 9), high(4, -9);
+  for (std::int32_t i = 0; i < 400; ++i) {
+    const ColourChange c = augmented(augment, {32, 32, 3}, i, 1, 3).colour;
+    EXPECT_TRUE(c.wanted);
+    const double found[] = {c.brightness / 0.1, (c.saturation - 1) / 0.5, c.hue / 0.2, (c.contrast - 1) / 0.4};
+    for (std::size_t k = 0; k < 4; ++k) low[k] = std::min(low[k], found[k]), high[k] = std::max(high[k], found[k]);
+  }
+  for (std::size_t k = 0; k < 4; ++k) {
+    EXPECT_TRUE(low[k] >= -1 && low[k] < -0.98) << k << ": " << low[k];
+    EXPECT_TRUE(high[k] <= 1 && high[k] > 0.98) << k << ": " << high[k];
+  }
+}
+TEST(Augment, ColoursAreDrawnBehindTheOtherChanges) {
+  const Augment plain{.shift = 3, .flip = true, .rotate_degrees = 10, .scale = 0.1, .cutout = 4};
+  Augment coloured = plain;
+  coloured.brightness = coloured.saturation = coloured.hue = coloured.contrast = 0.3;
+  const SampleTransform a = augmented(plain, {32, 32, 3}, 5, 1, 3), b = augmented(coloured, {32, 32, 3}, 5, 1, 3);
+  EXPECT_FALSE(a.colour.wanted);
+  EXPECT_TRUE(a.flip == b.flip && a.shift_x == b.shift_x && a.matrix[1] == b.matrix[1] && a.cut_left == b.cut_left);
+  EXPECT_NE(b.colour.hue, augmented(coloured, {32, 32, 3}, 6, 1, 3).colour.hue);
+  EXPECT_NE(b.colour.hue, augmented(coloured, {32, 32, 3}, 5, 2, 3).colour.hue);
+  EXPECT_NE(b.colour.hue, augmented(coloured, {32, 32, 3}, 5, 1, 4).colour.hue);
+  EXPECT_EQ(b.colour.hue, augmented(coloured, {32, 32, 3}, 5, 1, 3).colour.hue);
+}
+TEST(Augment, SaturationAndHueNeedThreeChannels) {
+  const auto error = [](const Augment& augment) {
+    try {
+      static_cast<void>(augmented(augment, {28, 28, 1}, 0, 1, 1));
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(error({.hue = 0.1}),
+            "trainer.augment: found hue for images of 1 channels, allowed 3 (red, green, blue)");
+  EXPECT_EQ(error({.saturation = 0.1}),
+            "trainer.augment: found saturation for images of 1 channels, allowed 3 (red, green, blue)");
+  EXPECT_EQ(error({.brightness = 0.1, .contrast = 0.1}), "none");
+}
 TEST(Augment, NothingAskedForChangesNothing) {
   const SampleTransform t = augmented({}, {28, 28, 1}, 7, 1, 1);
   EXPECT_TRUE(t.sample == 7 && !t.flip && !t.affine && t.shift_x == 0 && t.shift_y == 0 && t.cut_height == 0);

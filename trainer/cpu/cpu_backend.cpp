@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "trainer/cpu/kernels.hpp"
+#include "trainer/sample_loader.hpp"
 
 namespace guardbit::trainer {
 
@@ -37,11 +38,11 @@ void CpuBackend::fill(const TensorView& y, double value) {
 void CpuBackend::load_batch(const TensorView& images, const TensorView& labels,
                             std::span<const SampleTransform> transforms, const nets::Preprocess& preprocess,
                             const TensorView& x, const TensorView& y) {
-  const std::vector<float> table = preprocess_table<float>(preprocess, images.shape.c);
+  const SampleLoader<float> loader(preprocess, images.shape.c);
   for_chunks(static_cast<std::int64_t>(transforms.size()), [&](int, std::int64_t first, std::int64_t count, int) {
     for (std::int64_t i = first; i < first + count; ++i) {
       const SampleTransform& transform = transforms[static_cast<std::size_t>(i)];
-      load_sample<float>(images, transform, table, elements<float>(x) + i * images.shape.count());
+      loader.load(images, transform, elements<float>(x) + i * images.shape.count());
       elements<std::int32_t>(y)[i] = elements<std::int32_t>(labels)[transform.sample];
     }
   });

@@ -64,7 +64,7 @@ struct LoadPixel {
                             t.matrix[2] * ry + t.matrix[3] * rx + centre_x + t.shift_x, c);
       else if (inside)
         pixel = image[(Count{sy} * shape.w + sx) * shape.c + c];
-      x[i * shape.c + c] = table[c * 256 + pixel];
+      x[i * shape.c + c] = t.colour.wanted ? static_cast<float>(pixel / 255.0) : table[c * 256 + pixel];
     }
   }
 };

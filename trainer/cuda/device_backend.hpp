@@ -12,6 +12,7 @@
 #include "trainer/backend_overrides.hpp"
 #include "trainer/cuda/bodies_conv.hpp"
 #include "trainer/cuda/bodies_elementwise.hpp"
+#include "trainer/cuda/bodies_images.hpp"
 #include "trainer/cuda/bodies_load.hpp"
 #include "trainer/cuda/bodies_loss.hpp"
 #include "trainer/cuda/bodies_norm.hpp"
@@ -60,6 +61,10 @@ class DeviceBackend final : public Backend {
   /// Partial sums [pieces, width] in sums_[0], down to at most kFold pieces.
   [[nodiscard]] Partial fold(Count pieces, Count width);
   void set_table(const nets::Preprocess& preprocess, int channels);
+  void finish_images(std::span<const SampleTransform> transforms, const SampleTransform* changes,
+                     const nets::Preprocess& preprocess, const TensorView& x);
+  void change_colour(const SampleTransform* changes, const nets::Preprocess& preprocess, Count n, const TensorView& x);
+  void standardize(Count n, const TensorView& x);
 
   // Convolution.
   void require_fit(const nets::ConvAttributes& conv, const TensorView& x, const TensorView& weight,
@@ -75,7 +80,7 @@ class DeviceBackend final : public Backend {
   Queue queue_;
   Count workspace_bytes_;
   std::unique_ptr<Memory> step_;
-  Workspace<Queue> columns_, sums_[2], factors_, transforms_, statistics_, table_;
+  Workspace<Queue> columns_, sums_[2], factors_, transforms_, statistics_, table_, image_sums_;
   nets::Preprocess table_of_;
   int table_channels_ = 0;  // 0: no table yet
 };
@@ -83,5 +88,6 @@ class DeviceBackend final : public Backend {
 }  // namespace guardbit::trainer::cuda
 
 #include "trainer/cuda/device_backend_conv.hpp"
+#include "trainer/cuda/device_backend_images.hpp"
 #include "trainer/cuda/device_backend_norm.hpp"
 #include "trainer/cuda/device_backend_others.hpp"

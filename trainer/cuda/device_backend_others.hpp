@@ -82,6 +82,7 @@ void DeviceBackend<Queue>::load_batch(const TensorView& images, const TensorView
   queue_.each(numbered(n * shape.h * shape.w),
               LoadPixel{shape, Unflatten(shape.h, shape.w, 1), data<std::uint8_t>(images), changes,
                         table_.template take<float>(queue_, 256 * shape.c), data(x)});
+  finish_images(transforms, changes, preprocess, x);
   queue_.each(n, LoadLabel{data<std::int32_t>(labels), changes, data<std::int32_t>(y)});
 }
 

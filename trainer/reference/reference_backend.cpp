@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "trainer/sample_loader.hpp"
+
 namespace guardbit::trainer {
 
 std::size_t ReferenceBackend::element_bytes(Element element) const {
@@ -24,10 +26,9 @@ void ReferenceBackend::fill(const TensorView& y, double value) {
 void ReferenceBackend::load_batch(const TensorView& images, const TensorView& labels,
                                   std::span<const SampleTransform> transforms, const nets::Preprocess& preprocess,
                                   const TensorView& x, const TensorView& y) {
-  const std::vector<double> table = preprocess_table<double>(preprocess, images.shape.c);
+  const SampleLoader<double> loader(preprocess, images.shape.c);
   for (std::size_t i = 0; i < transforms.size(); ++i) {
-    load_sample<double>(images, transforms[i], table,
-                        elements<double>(x) + static_cast<std::int64_t>(i) * images.shape.count());
+    loader.load(images, transforms[i], elements<double>(x) + static_cast<std::int64_t>(i) * images.shape.count());
     elements<std::int32_t>(y)[i] = elements<std::int32_t>(labels)[transforms[i].sample];
   }
 }
