@@ -28,7 +28,13 @@ double sgdr(const LearningRate& l, double epoch) {
   return l.rate * half_cosine(1, l.final, epoch / length);
 }
 
-double sgdr_step(const LearningRate& l, double epoch, double total) {
+// What lies between two milestones.
+struct Segment {
+  double share;  // 0 to 1: how far into it
+  double rate;   // at its begin
+};
+
+Segment segment_of(const LearningRate& l, double epoch, double total) {
   double begin = l.warm_up, end = total, rate = l.rate;
   for (const double milestone : l.milestones) {
     if (epoch < milestone) {
@@ -38,7 +44,7 @@ double sgdr_step(const LearningRate& l, double epoch, double total) {
     begin = milestone;
     rate *= l.factor;
   }
-  return rate * half_cosine(1, l.final, end > begin ? (epoch - begin) / (end - begin) : 1);
+  return {end > begin ? std::min(1.0, (epoch - begin) / (end - begin)) : 1, rate};
 }
 
 }  // namespace
@@ -56,10 +62,16 @@ double LearningRate::at(double epoch, double total) const {
       return rate * std::pow(factor, static_cast<double>(passed));
     }
     case Policy::Exponential: return rate * std::pow(factor, epoch / epochs);
-    case Policy::Polynomial: return rate * (final + (1 - final) * std::pow(1 - share, power));
+    case Policy::Polynomial: {
+      const Segment at = segment_of(*this, epoch, total);
+      return at.rate * (final + (1 - final) * std::pow(1 - at.share, power));
+    }
     case Policy::Cosine: return rate * half_cosine(1, final, share);
     case Policy::Sgdr: return sgdr(*this, epoch - warm_up);
-    case Policy::SgdrStep: return sgdr_step(*this, epoch, total);
+    case Policy::SgdrStep: {
+      const Segment at = segment_of(*this, epoch, total);
+      return at.rate * half_cosine(1, final, at.share);
+    }
   }
   return rate;
 }
@@ -92,15 +104,16 @@ LearningRate read_learning_rate(const nets::Section& section) {
   l.warm_up_factor = s.number("warm_up_factor", 0, 1, l.warm_up_factor);
   if (l.policy == Policy::Step || l.policy == Policy::MultiStep || l.policy == Policy::Exponential)
     l.factor = s.number("factor", 0, 1, l.factor);
-  if (l.policy == Policy::SgdrStep) l.factor = s.number("factor", 0, 1, 1.0);
+  if (l.policy == Policy::SgdrStep || l.policy == Policy::Polynomial) l.factor = s.number("factor", 0, 1, 1.0);
   if (l.policy == Policy::Step && !each_epoch) l.epochs = s.number("epochs", 1e-6, 1e6);
   if (l.policy == Policy::Sgdr) {
     l.epochs = s.number("epochs", 1e-3, 1e6);
     l.growth = s.number("growth", 1, 100, l.growth);
   }
   if (l.policy == Policy::Exponential) l.epochs = s.number("epochs", 1e-6, 1e6, l.epochs);
-  if (l.policy == Policy::MultiStep || l.policy == Policy::SgdrStep) {
-    l.milestones = s.numbers("milestones", 0, 1e6);
+  if (l.policy == Policy::Polynomial) l.milestones = s.numbers("milestones", 0, 1e6, l.milestones);
+  if (l.policy == Policy::MultiStep || l.policy == Policy::SgdrStep) l.milestones = s.numbers("milestones", 0, 1e6);
+  if (l.policy == Policy::MultiStep || l.policy == Policy::SgdrStep || l.policy == Policy::Polynomial) {
     if (!std::is_sorted(l.milestones.begin(), l.milestones.end()))
       s.fail("milestones", "epochs out of order", "rising epochs");
   }

@@ -8,13 +8,13 @@
 //     factor: 0.1                         # step, multi_step: per step down; exponential: per `epochs`
 //     epochs: 30                          # step: between steps; exponential (1); sgdr: length of the first cycle
 //     growth: 1                           # sgdr: each cycle is so many times as long as the one before
-//     milestones: [60, 80]                # multi_step: steps down; sgdr_step: where cycles begin; rising
-//     power: 1                            # polynomial
+//     milestones: [60, 80]                # multi_step: steps down; sgdr_step, polynomial: where cycles begin; rising
+//     power: 1                            # polynomial; without milestones one cycle, to the end of all
 //     final: 0                            # polynomial, cosine, sgdr: final * rate at the end of all, or of a cycle
 //     rise: 0.3, start: 0.04, final: 1e-4 # one_cycle: share of rising; first and last rate, as a share of `rate`
 //
 // Cycles of sgdr (Loshchilov and Hutter, arXiv:1608.03983) are half a cosine from rate to final * rate; those of
-// sgdr_step begin at factor (1) times the rate of the one before. Other names for the same: fix = constant, decay =
+// sgdr_step and polynomial begin at factor (1) times the rate of the one before. Other names for the same: fix = constant, decay =
 // step with epochs: 1, fix_step = step, custom_step = multi_step, poly = polynomial, cos = cosine.
 #pragma once
 

@@ -184,6 +184,12 @@ TEST_F(PixelCache, NumbersAreCheckedBehindARightChecksum) {
   EXPECT_EQ(with(60, 2, 4), "image 2: found label 2, allowed 0 to 1");
   EXPECT_EQ(with(72, 5000, 4), "found a description of 5000 bytes, allowed 4096");
   EXPECT_EQ(with(64, 0, 8), "found 9228 bytes for 0 images of 32 x 32 x 3 and their labels");
+  Bytes none(good.begin(), good.begin() + 76 + good[72]);  // no images, and nothing behind the description
+  std::fill(none.begin() + 64, none.begin() + 72, std::uint8_t{0});
+  const std::uint32_t checksum = crc32_of(ByteView(none).subspan(16));
+  for (std::size_t i = 0; i < 4; ++i) none[12 + i] = static_cast<std::uint8_t>(checksum >> (8 * i));
+  atomic_write(file, none);
+  EXPECT_NE(error().find("found 0 bytes for 0 images of 32 x 32 x 3"), std::string::npos) << error();
   EXPECT_EQ(with(64, std::uint64_t{1} << 62, 8),
             "found 9228 bytes for 4611686018427387904 images of 32 x 32 x 3 and their labels");
   EXPECT_EQ(with(48, 33, 4), "found 9228 bytes for 3 images of 33 x 32 x 3 and their labels");

@@ -77,6 +77,19 @@ TEST(LearningRate, SgdrStepBeginsCyclesAtItsMilestones) {
   EXPECT_DOUBLE_EQ(rate.at(10, 10), 0);
   EXPECT_THROW(parse("{policy: sgdr_step, rate: 1, milestones: [6, 2]}"), Error);
 }
+TEST(LearningRate, PolynomialFallsFromEachMilestoneAnew) {
+  const LearningRate rate = parse("{policy: poly, rate: 1, power: 2, milestones: [4, 6], factor: 0.5, final: 0.2}");
+  EXPECT_DOUBLE_EQ(rate.at(0, 10), 1);
+  EXPECT_DOUBLE_EQ(rate.at(2, 10), 0.4);  // 0.2 + 0.8 * (1 - 1/2)^2
+  EXPECT_DOUBLE_EQ(rate.at(4, 10), 0.5);
+  EXPECT_DOUBLE_EQ(rate.at(5, 10), 0.2);
+  EXPECT_DOUBLE_EQ(rate.at(6, 10), 0.25);
+  EXPECT_DOUBLE_EQ(rate.at(8, 10), 0.1);
+  EXPECT_DOUBLE_EQ(rate.at(10, 10), 0.05);
+  EXPECT_DOUBLE_EQ(parse("{policy: poly, rate: 1, milestones: [5], warm_up: 1}").at(3, 10), 0.5);
+  EXPECT_DOUBLE_EQ(parse("{policy: poly, rate: 1, milestones: [5]}").at(5, 10), 1);  // factor 1: the same again
+  EXPECT_THROW(parse("{policy: poly, rate: 1, milestones: [6, 2]}"), Error);
+}
 TEST(LearningRate, PoliciesHaveOtherNames) {
   EXPECT_DOUBLE_EQ(parse("{policy: fix, rate: 3}").at(5, 10), 3);
   EXPECT_DOUBLE_EQ(parse("{policy: decay, rate: 1, factor: 0.5}").at(2.9, 10), 0.25);
