@@ -51,6 +51,10 @@ ParameterUpdate::ParameterUpdate(Backend& backend, Parameters& parameters, const
   mean_.data = memory_->address();
 }
 
+bool ParameterUpdate::is_repeatable() const {
+  return options_.accumulate == 1 && quantizers_ == nullptr && (entries_.empty() || !entries_.back().constant_rate);
+}
+
 void ParameterUpdate::begin_epoch(std::int64_t epoch) {
   images_ = batches_ = 0;
   updates_ = static_cast<std::uint64_t>(epoch * updates_per_epoch_);
@@ -72,7 +76,7 @@ void ParameterUpdate::add(std::int64_t images, double learning_rate, bool last_o
 void ParameterUpdate::apply(double learning_rate) {
   if (options_.clip_norm > 0) backend_.clip_norm(options_.clip_norm, parameters_.gradients());
   StepScalars scalars{.learning_rate = learning_rate, .seed = options_.seed, .step = updates_++};
-  backend_.begin_step(scalars);
+  if (!is_repeatable()) backend_.begin_step(scalars);  // otherwise the step of the batch is that of the update
   bool constant = false;
   for (const Entry& entry : entries_) {
     if (entry.constant_rate && !constant) {

@@ -11,8 +11,8 @@
 #include "nets/io/file.hpp"
 #include "trainer/checkpoint.hpp"
 #include "trainer/epoch_log.hpp"
+#include "trainer/guarded_step.hpp"
 #include "trainer/mixup.hpp"
-#include "trainer/parameter_update.hpp"
 #include "trainer/progress_line.hpp"
 #include "trainer/quant/quantizer_state.hpp"
 
@@ -51,7 +51,7 @@ class Training {
   void resume();
   Metrics run_epoch(Graph& graph, const DeviceDataset& data, ProgressLine& line);
   Metrics step(Graph& graph, const DeviceDataset& data, std::span<const std::int32_t> samples);  // of the epoch so far
-  [[noreturn]] void stop_non_finite(const Graph& graph, std::int64_t n) const;
+  [[noreturn]] void stop_non_finite(const std::string& layer) const;
   void save();
   void save_best(const EpochLog& log);
   void save_result(const Graph& infer);
@@ -73,6 +73,7 @@ class Training {
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<ParameterUpdate> update_;
   std::unique_ptr<Blend> blend_;
+  std::unique_ptr<GuardedStep> guarded_;  // null: the loss is read before the backward pass
   std::unique_ptr<QuantizerState> quantizers_;  // null: float
   std::int64_t batch_ = 0, steps_per_epoch_ = 0;
   Progress done_;
@@ -99,8 +100,7 @@ void Training::resume() {
                 ": of another data set or batch size");
 }
 
-void Training::stop_non_finite(const Graph& graph, std::int64_t n) const {
-  const std::string layer = graph.find_non_finite(n);
+void Training::stop_non_finite(const std::string& layer) const {
   throw Error(fmt::format("training stopped in epoch {}, step {}: found a loss that is not finite, first in {}; lower "
                           "trainer.learning_rate (now {}) or set trainer.clip_norm; the last checkpoint is intact",
                           done_.epoch + 1, done_.step, layer.empty() ? "the loss" : layer, learning_rate()));
@@ -162,23 +162,31 @@ Metrics Training::step(Graph& graph, const DeviceDataset& data, std::span<const 
   for (const std::int32_t sample : samples)
     transforms.push_back(augmented(options_.augment, data.images().shape, sample, options_.seed, done_.epoch));
   const double rate = learning_rate();
-  backend_->begin_step({.learning_rate = rate, .seed = options_.seed, .step = done_.step});
+  const StepScalars scalars{.learning_rate = rate, .seed = options_.seed, .step = done_.step};
+  const bool last_of_epoch = (done_.step + 1) % static_cast<std::uint64_t>(steps_per_epoch_) == 0;
+  backend_->begin_step(scalars);
   if (quantizers_) quantizers_->begin_step(options_.seed, done_.step);
   backend_->load_batch(data.images(), data.labels(), transforms, network_.preprocess, graph.input(n),
                        graph.labels(n));
-  Mixup mixup;
-  if (blend_) {
-    mixup = draw_mixup(options_.mixup, n, options_.seed, done_.step);
-    blend_->load(mixup, data, transforms, network_.preprocess, graph.input(n));
+  Metrics so_far;
+  if (guarded_) {
+    so_far = guarded_->run(n, rate, last_of_epoch);
+    if (!std::isfinite(so_far.loss)) stop_non_finite(guarded_->find_non_finite(n, scalars));
+  } else {
+    Mixup mixup;
+    if (blend_) {
+      mixup = draw_mixup(options_.mixup, n, options_.seed, done_.step);
+      blend_->load(mixup, data, transforms, network_.preprocess, graph.input(n));
+    }
+    graph.forward(n);
+    graph.loss(n, options_.label_smoothing);
+    if (blend_) blend_->loss(mixup, graph, n, options_.label_smoothing);
+    so_far = blend_ ? blend_->total() : download_metrics(*backend_, graph.metrics());
+    if (!std::isfinite(so_far.loss)) stop_non_finite(graph.find_non_finite(n));
+    graph.backward(n);
+    update_->add(n, rate, last_of_epoch);
   }
-  graph.forward(n);
-  graph.loss(n, options_.label_smoothing);
-  if (blend_) blend_->loss(mixup, graph, n, options_.label_smoothing);
-  const Metrics so_far = blend_ ? blend_->total() : download_metrics(*backend_, graph.metrics());
-  if (!std::isfinite(so_far.loss)) stop_non_finite(graph, n);
-  graph.backward(n);
   ++done_.step;
-  update_->add(n, rate, done_.step % static_cast<std::uint64_t>(steps_per_epoch_) == 0);
   return so_far;
 }
 
@@ -249,6 +257,10 @@ TrainResult Training::run() {
   const std::int64_t eval_batch = std::min(options_.eval_batch, test_.count());
   Graph graph(*backend_, network_, *parameters_, batch_, Mode::Train, quantizers_.get());
   if (options_.mixup > 0) blend_ = std::make_unique<Blend>(*backend_, network_, graph, batch_);
+  // Blends have a share of their own in every step, and integers are computed by the host: neither can be repeated.
+  if (auto* recorder = dynamic_cast<StepRecorder*>(backend_.get()); recorder != nullptr && !blend_ && !quantizers_)
+    guarded_ = std::make_unique<GuardedStep>(*backend_, *recorder, graph, *parameters_, *update_,
+                                             options_.label_smoothing);
   Graph infer(*backend_, network_, *parameters_, eval_batch, Mode::Infer, quantizers_.get());
   const DeviceDataset train_data(*backend_, std::move(train_)), test_data(*backend_, std::move(test_));
   EpochLog log(options_.output / "log.jsonl", done_.epoch), timing(options_.output / "timing.jsonl", done_.epoch);

@@ -7,6 +7,25 @@
 
 namespace guardbit::trainer::cuda {
 
+/// A body that runs only where the loss is finite, or only where it is not. No loss counts as a finite one.
+enum class When : unsigned char { Finite, NotFinite };
+template <class Body>
+struct Guarded {
+  const double* loss;  // on the device; may be null
+  When when;
+  Body body;
+  GUARDBIT_HD void operator()(Count i) const {
+    const bool finite = loss == nullptr || *loss - *loss == 0;  // infinity - infinity is not a number
+    if (finite == (when == When::Finite)) body(i);
+  }
+};
+
+struct Copy {
+  const float* x;
+  float* y;
+  GUARDBIT_HD void operator()(Count i) const { y[i] = x[i]; }
+};
+
 template <class T>
 struct Fill {
   T* y;

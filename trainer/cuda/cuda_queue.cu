@@ -12,6 +12,8 @@ namespace {
 // What cuBLAS may use; given to it so that its choices never depend on what else the device holds.
 constexpr std::size_t kCublasBytes = std::size_t{32} << 20;
 
+constexpr const char* kRecording = "recording a step (GUARDBIT_CUDA_RECORD=0 does without)";
+
 class DeviceMemory final : public Memory {
  public:
   DeviceMemory(std::size_t bytes, cudaStream_t stream) {
@@ -131,6 +133,32 @@ void CudaQueue::stage(void* to, const void* from, std::size_t bytes) {
 void CudaQueue::download(void* to, const void* from, std::size_t bytes) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy from the device");
   check_cuda(cudaStreamSynchronize(stream_), "a step on the device");
+}
+
+// Until the recording ends, a call of this thread that cannot be recorded, such as an allocation, fails.
+void CudaQueue::begin_recording() {
+  check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), kRecording);
+}
+
+CudaQueue::Recorded CudaQueue::end_recording() {
+  cudaGraph_t graph = nullptr;
+  check_cuda(cudaStreamEndCapture(stream_, &graph), kRecording);
+  cudaGraphExec_t ready = nullptr;
+  const cudaError_t result = cudaGraphInstantiate(&ready, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  check_cuda(result, kRecording);
+  return Recorded(ready);
+}
+
+void CudaQueue::drop_recording() noexcept {
+  cudaGraph_t graph = nullptr;
+  static_cast<void>(cudaStreamEndCapture(stream_, &graph));
+  if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+  static_cast<void>(cudaGetLastError());  // or the next check reports the same error again
+}
+
+void CudaQueue::replay(const Recorded& recorded) {
+  check_cuda(cudaGraphLaunch(recorded.graph(), stream_), "a recorded step");
 }
 
 std::unique_ptr<Memory> CudaQueue::allocate(std::size_t bytes) {

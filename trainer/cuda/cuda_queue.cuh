@@ -5,6 +5,8 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
+#include <utility>
+
 #include "trainer/cuda/queue.hpp"
 
 namespace guardbit::trainer::cuda {
@@ -26,6 +28,25 @@ __global__ void __launch_bounds__(kThreads) run_each(const Body body, Count n) {
 
 class CudaQueue {
  public:
+  /// A graph of launches, ready to run.
+  class Recorded {
+   public:
+    Recorded() = default;
+    explicit Recorded(cudaGraphExec_t graph) : graph_(graph) {}
+    Recorded(Recorded&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
+    Recorded& operator=(Recorded&& other) noexcept {
+      std::swap(graph_, other.graph_);
+      return *this;
+    }
+    ~Recorded() {
+      if (graph_ != nullptr) static_cast<void>(cudaGraphExecDestroy(graph_));
+    }
+    [[nodiscard]] cudaGraphExec_t graph() const { return graph_; }
+
+   private:
+    cudaGraphExec_t graph_ = nullptr;
+  };
+
   explicit CudaQueue(bool tf32);
   ~CudaQueue();
   CudaQueue(CudaQueue&& other) noexcept;
@@ -46,6 +67,11 @@ class CudaQueue {
   void stage(void* to, const void* from, std::size_t bytes);
   void download(void* to, const void* from, std::size_t bytes);
   [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes);
+
+  void begin_recording();
+  [[nodiscard]] Recorded end_recording();
+  void drop_recording() noexcept;
+  void replay(const Recorded& recorded);
 
  private:
   /// Pinned memory through which small uploads go, so that the caller need not wait for earlier kernels. A slot is

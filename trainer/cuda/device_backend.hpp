@@ -3,7 +3,10 @@
 // * Convolution without groups is a matrix product over patches, which are written to a workspace of bounded size for
 //   as many images at a time as fit; 1x1 convolutions read the tensor itself. With groups: direct loops.
 // * Sums over pixels are in double and in an order given by the shape; no atomic operations.
-// * The scalars of the step lie in device memory (begin_step), never in an argument of a launch.
+// * The scalars of the step lie in device memory (begin_step), never in an argument of a launch. A step is therefore
+//   recorded (repeat): run once, so that all memory it needs is there, recorded in its second run, then replayed. A
+//   workspace that grows makes recordings invalid, since they have its address; they start again. The environment
+//   variable GUARDBIT_CUDA_RECORD=0 turns this off.
 #pragma once
 
 #include <utility>
@@ -21,11 +24,12 @@
 #include "trainer/cuda/device_codes.hpp"
 #include "trainer/cuda/queue.hpp"
 #include "trainer/cuda/workspace.hpp"
+#include "trainer/step_recorder.hpp"
 
 namespace guardbit::trainer::cuda {
 
 template <class Queue>
-class DeviceBackend final : public Backend {
+class DeviceBackend final : public Backend, public StepRecorder {
  public:
   /// Convolutions use at most `workspace_bytes` for patches, or what one image needs. The size decides the order of
   /// additions in weight gradients.
@@ -41,8 +45,31 @@ class DeviceBackend final : public Backend {
   [[nodiscard]] std::unique_ptr<CodeOperators> make_code_operators(const nets::IntegerNetwork& network,
                                                                    const InputCodes& input, Count batch) override;
 
+  void guard(const TensorView& metrics) override {
+    require(!metrics || metrics.element == Element::Float64, "guard: metrics are Float64");
+    guard_ = data<double>(metrics);
+  }
+  void restore(const TensorView& x, const TensorView& y) override;
+  void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& calls) override;
+
  private:
   static constexpr Count kWorkspaceBytes = Count{256} << 20;
+
+  /// What `repeat` keeps: how often workspaces had grown when all of them were large enough, and the calls.
+  struct Repeated final : Recording {
+    explicit Repeated(std::uint64_t growths_then) : growths(growths_then) {}
+    std::uint64_t growths;
+    typename Queue::Recorded calls;
+    bool is_recorded = false;
+  };
+  /// How often a workspace has moved: a recording of what used it before is of no use then.
+  [[nodiscard]] std::uint64_t growths() const {
+    std::uint64_t sum = 0;
+    for (const Workspace<Queue>* one : {&columns_, &sums_[0], &sums_[1], &factors_, &transforms_, &statistics_, &table_,
+                                        &image_sums_})
+      sum += one->growths();
+    return sum;
+  }
 
   template <class T = float>
   [[nodiscard]] static T* data(const TensorView& view) {
@@ -54,6 +81,12 @@ class DeviceBackend final : public Backend {
     return Unflatten(view.shape.h, view.shape.w, view.shape.c);
   }
   [[nodiscard]] const StepScalars* step() const { return static_cast<const StepScalars*>(step_->address()); }
+
+  /// A launch that is held back by the guard.
+  template <class Body>
+  void guarded_each(Count n, const Body& body, When when = When::Finite) {
+    queue_.each(n, Guarded<Body>{guard_, when, body});
+  }
 
   /// Sums of Term over all elements of each channel, down to the last few.
   template <int N, class Term>
@@ -83,6 +116,8 @@ class DeviceBackend final : public Backend {
   Workspace<Queue> columns_, sums_[2], factors_, transforms_, statistics_, table_, image_sums_;
   nets::Preprocess table_of_;
   int table_channels_ = 0;  // 0: no table yet
+  const double* guard_ = nullptr;  // on the device: a loss; null: no guard
+  bool records_;                   // false: repeat() calls
 };
 
 }  // namespace guardbit::trainer::cuda
@@ -91,3 +126,4 @@ class DeviceBackend final : public Backend {
 #include "trainer/cuda/device_backend_images.hpp"
 #include "trainer/cuda/device_backend_norm.hpp"
 #include "trainer/cuda/device_backend_others.hpp"
+#include "trainer/cuda/device_backend_update.hpp"

@@ -85,12 +85,4 @@ void DeviceBackend<Queue>::cross_entropy(double smoothing, const TensorView& log
   queue_.each(4, GrowMetrics{fold(logits.n, 3), static_cast<double>(logits.n), data<double>(metrics)});
 }
 
-template <class Queue>
-void DeviceBackend<Queue>::clip_norm(double max_norm, const TensorView& gradients) {
-  const Partial squares = sum_channels<1>(Square{data(gradients)}, gradients.count(), 1);
-  auto* factor = factors_.template take<float>(queue_, 1);
-  queue_.each(1, ClipFactor{squares, max_norm, factor});
-  queue_.each(gradients.count(), ScaleBy{factor, data(gradients)});
-}
-
 }  // namespace guardbit::trainer::cuda

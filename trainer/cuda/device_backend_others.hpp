@@ -1,7 +1,9 @@
-// Memory, data, element-wise operators, pooling and updates of DeviceBackend.
+// Memory, data, element-wise operators and pooling of DeviceBackend.
 #pragma once
 
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "trainer/cuda/device_backend.hpp"
@@ -10,7 +12,10 @@ namespace guardbit::trainer::cuda {
 
 template <class Queue>
 DeviceBackend<Queue>::DeviceBackend(Queue queue, Count workspace_bytes)
-    : queue_(std::move(queue)), workspace_bytes_(workspace_bytes), step_(queue_.allocate(sizeof(StepScalars))) {}
+    : queue_(std::move(queue)), workspace_bytes_(workspace_bytes), step_(queue_.allocate(sizeof(StepScalars))) {
+  const char* record = std::getenv("GUARDBIT_CUDA_RECORD");
+  records_ = record == nullptr || std::string_view(record) != "0";
+}
 
 template <class Queue>
 std::size_t DeviceBackend<Queue>::element_bytes(Element element) const {
@@ -140,11 +145,6 @@ void DeviceBackend<Queue>::accumulate(const TensorView& x, const TensorView& y) 
   add(y, x, y);
 }
 template <class Queue>
-void DeviceBackend<Queue>::copy(const TensorView& x, const TensorView& y) {
-  if (x.data != y.data) queue_.copy(y.data, x.data, static_cast<std::size_t>(x.count()) * element_bytes(x.element));
-}
-
-template <class Queue>
 void DeviceBackend<Queue>::copy_region(const Region& region, const TensorView& x, const TensorView& y) {
   queue_.each(numbered(x.n * region.height * region.width * region.channels),
               CopyRegion{region, x.shape, y.shape, Unflatten(region.height, region.width, region.channels), data(x),
@@ -156,36 +156,6 @@ void DeviceBackend<Queue>::dropout(double rate, std::uint32_t stream, const Tens
   const Count n = x.count();
   queue_.each((n + 3) / 4, Dropout{step(), stream, static_cast<std::uint64_t>(std::ceil(rate * 0x1p32)),
                                    static_cast<float>(1 / (1 - rate)), n, data(x), data(y)});
-}
-
-template <class Queue>
-void DeviceBackend<Queue>::update(const OptimizerSpec& spec, double weight_decay, double lr_scale,
-                                  const TensorView& parameter, const TensorView& gradient, const TensorView& state0,
-                                  const TensorView& state1) {
-  const Count n = parameter.count();
-  switch (spec.rule) {
-    case Rule::Sgd:
-      queue_.each(n, Sgd{step(), lr_scale, static_cast<float>(weight_decay), static_cast<float>(spec.momentum),
-                         spec.nesterov, data(gradient), data(state0), data(parameter)});
-      return;
-    case Rule::Adam:
-    case Rule::AdamW:
-      queue_.each(n, Adam{step(), lr_scale, weight_decay, spec.beta1, spec.beta2, static_cast<float>(spec.epsilon),
-                          spec.rule == Rule::AdamW, data(gradient), data(state0), data(state1), data(parameter)});
-      return;
-    case Rule::RmsProp:
-      queue_.each(n, RmsProp{step(), lr_scale, static_cast<float>(weight_decay), static_cast<float>(spec.decay),
-                             static_cast<float>(1 - spec.decay), static_cast<float>(spec.momentum),
-                             static_cast<float>(spec.epsilon), data(gradient), data(state0), data(state1),
-                             data(parameter)});
-      return;
-  }
-  require(false, "update: unknown rule");
-}
-
-template <class Queue>
-void DeviceBackend<Queue>::moving_average(double keep, const TensorView& x, const TensorView& y) {
-  queue_.each(y.count(), Blend{static_cast<float>(keep), static_cast<float>(1 - keep), data(x), data(y)});
 }
 
 template <class Queue>

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <new>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 #include "trainer/cuda/guarded_arena.hpp"
 #include "trainer/cuda/queue.hpp"
@@ -23,9 +25,30 @@ class HostQueue {
       : order_(order), arena_(addresses == Addresses::Guarded ? std::make_shared<GuardedArena>() : nullptr) {}
   [[nodiscard]] std::string name() const { return "cuda_on_host"; }
 
+  /// Calls with copies of their arguments: what a recording of launches is on a GPU.
+  using Recorded = std::vector<std::function<void(HostQueue&)>>;
+  void begin_recording() {
+    require(!recording_, "a recording within a recording");
+    recording_ = true;
+  }
+  [[nodiscard]] Recorded end_recording() {
+    require(recording_, "no recording to end");
+    recording_ = false;
+    return std::exchange(recorded_, {});
+  }
+  void drop_recording() noexcept {
+    recording_ = false;
+    recorded_.clear();
+  }
+  void replay(const Recorded& recorded) {
+    require(!recording_, "a replay within a recording");
+    for (const auto& call : recorded) call(*this);
+  }
+
   template <class Body>
   void each(Count n, const Body& body) {
     if (n <= 0) return;
+    if (recording_) return record([n, body](HostQueue& queue) { queue.each(n, body); });
     const GuardedArena::Open open(arena_.get());
     if (order_ == Order::Ascending) {
       for (Count i = 0; i < n; ++i) body(i);
@@ -37,6 +60,7 @@ class HostQueue {
   }
 
   void multiply(const Gemm& g) {
+    if (recording_) return record([g](HostQueue& queue) { queue.multiply(g); });
     const GuardedArena::Open open(arena_.get());
     for (int column = 0; column < g.n; ++column) {
       for (int row = 0; row < g.m; ++row) {
@@ -53,13 +77,21 @@ class HostQueue {
   }
 
   void copy(void* to, const void* from, std::size_t bytes) {
+    if (recording_) return record([=](HostQueue& queue) { queue.copy(to, from, bytes); });
     const GuardedArena::Open open(arena_.get());
     std::memcpy(to, from, bytes);
   }
-  void stage(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  void stage(void* to, const void* from, std::size_t bytes) {
+    require(!recording_, "a copy from the host within a recording");
+    copy(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) {
+    require(!recording_, "a copy to the host within a recording");
+    copy(to, from, bytes);
+  }
 
   [[nodiscard]] std::unique_ptr<Memory> allocate(std::size_t bytes) {
+    require(!recording_, "an allocation within a recording");
     if (arena_) return std::make_unique<GuardedBlock>(arena_, bytes);
     return std::make_unique<Block>(bytes);
   }
@@ -88,8 +120,12 @@ class HostQueue {
     void* data_;
   };
 
+  void record(std::function<void(HostQueue&)> call) { recorded_.push_back(std::move(call)); }
+
   Order order_;
   std::shared_ptr<GuardedArena> arena_;
+  bool recording_ = false;
+  Recorded recorded_;
 };
 
 }  // namespace guardbit::trainer::cuda

@@ -8,7 +8,13 @@
 //   std::unique_ptr<Memory> allocate(std::size_t bytes)           zeroed, 256-byte aligned; may be freed while in use
 //   std::string name() const
 //
-// Calls take effect in order. CudaQueue (cuda_queue.cuh) launches kernels; HostQueue (host_queue.hpp) is a loop.
+//   void begin_recording()                   each, multiply and copy are kept from here on, and do not take effect
+//   Recorded end_recording()                 what was kept, with all arguments as they were given
+//   void drop_recording() noexcept           it is forgotten
+//   void replay(const Recorded&)             the calls take effect once more
+//   class Recorded                           can be made without arguments and moved
+//
+// Nothing else may be called while calls are recorded. Calls take effect in order. CudaQueue (cuda_queue.cuh) launches kernels; HostQueue (host_queue.hpp) is a loop.
 #pragma once
 
 #include <cstdio>

@@ -17,13 +17,17 @@ class Workspace {
       memory_.reset();  // first, so that both need not fit
       memory_ = queue.allocate(bytes);
       bytes_ = bytes;
+      ++growths_;
     }
     return static_cast<T*>(memory_->address());
   }
+  /// How often the memory has moved.
+  [[nodiscard]] std::uint64_t growths() const { return growths_; }
 
  private:
   std::unique_ptr<Memory> memory_;
   std::size_t bytes_ = 0;
+  std::uint64_t growths_ = 0;
 };
 
 }  // namespace guardbit::trainer::cuda
