@@ -51,10 +51,10 @@ void BlockCounts::first_of_row(const ColumnBlock& block, std::int64_t row, const
 }
 
 bool BlockCounts::settle_lost_rows(const ColumnBlock& block, std::span<const std::int32_t> rows,
-                                   const std::int32_t* sums, const std::int32_t* overflows,
-                                   const std::int32_t* losses, std::int32_t* out, std::int64_t stride) {
-  const LostRows lost = p_.kernels->lost_rows(overflows, losses, static_cast<int>(rows.size()));
+                                   const LaneResults& lanes, std::int32_t* out, std::int64_t stride) {
+  const LostRows lost = p_.kernels->lost_rows(lanes.overflows, lanes.losses, static_cast<int>(rows.size()));
   if (lost.open) return false;
+  const std::int32_t* sums = lanes.sums;
   for (const std::int32_t row : rows) {
     std::int32_t* to = out + row * stride;
     if (block.cols == kNr) {
@@ -67,7 +67,7 @@ bool BlockCounts::settle_lost_rows(const ColumnBlock& block, std::span<const std
   add(lost.changed, lost.outputs, lost.outputs);
   if (lost.outputs == 0 || found()) return true;
   std::size_t first = 0;  // rows ascend
-  while (overflows[first] == 0) ++first;
+  while (lanes.overflows[first] == 0) ++first;
   candidate(rows[first / kNr], block.first_col + static_cast<std::int64_t>(first % kNr));
   return true;
 }

@@ -203,6 +203,10 @@ void detail::multiply(const GemmLhs& lhs, const RowSource* source, std::int64_t 
                 to_string(format) + " step " + std::to_string(accumulation.accumulator.step) + " here" +
                 (options.range ? " with ranges" : "") + "; auto or general can");
   }
+  if (!plan && source == nullptr && options.path == GemmPath::Auto &&
+      multiply_wide(lhs, rows, weights, initial, accumulation, out, evidence, options, work)) {
+    return;
+  }
   // Threads share blocks of rows, or blocks of columns when there are fewer of the former.
   const int block_rows = plan ? detail::kMr : GeneralBlocks::kRows;
   const std::int64_t row_blocks = (rows + block_rows - 1) / block_rows;

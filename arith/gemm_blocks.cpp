@@ -89,10 +89,7 @@ class BlockWorker {
     } else {
       const bool guarded = guard(block, open);
       redo(block);
-      const auto in_lanes = static_cast<std::uint64_t>(failures_.outputs(block.used) * w_.depth);
-      work_.lanes += in_lanes;
-      work_.guarded += all - in_lanes;
-      if (guarded) learn(in_lanes, all);
+      learn(failures_.outputs(block.used), all, guarded);
     }
     if (block.overflowing != 0) {
       const std::int64_t outputs = left_.count() * std::popcount(block.overflowing);
@@ -228,8 +225,9 @@ class BlockWorker {
     for (std::size_t i = 0; i < rows.size(); i += together) {
       const auto some = rows.subspan(i, std::min(together, rows.size() - i));
       redo_.rows(block, some, LaneRedo::What::Overflows);
-      if (settle_lost(block, some, 0)) continue;
-      for (std::size_t r = 0; r < some.size(); ++r) settle_row(block, some[r], r * kNr);
+      for (std::size_t r = 0; r < some.size(); r += kMr) {
+        settle_rows(block, some.subspan(r, std::min<std::size_t>(kMr, some.size() - r)), r * kNr);
+      }
     }
     in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
       counts_.settle_column(block, column, failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
@@ -237,22 +235,16 @@ class BlockWorker {
     });
   }
 
-  // Whole rows without their plain product, where losses tell enough. Their results begin at `at`.
-  [[nodiscard]] bool settle_lost(const ColumnBlock& block, std::span<const std::int32_t> rows, std::size_t at) {
-    return !have_product_ && !p_.keeps_exact() &&
-           counts_.settle_lost_rows(block, rows, redo_.sums() + at, redo_.counts() + at, redo_.losses() + at, view_,
-                                    stride_);
-  }
-
-  // A whole row: by its plain product, or without that where losses tell enough. Its results are at `at`.
-  void settle_row(const ColumnBlock& block, std::int64_t row, std::size_t at) {
-    std::int32_t* out = view_ + row * stride_;
-    if (!have_product_ && !p_.keeps_exact()) {
-      const auto index = static_cast<std::int32_t>(row);
-      if (settle_lost(block, {&index, 1}, at)) return;
-      p_.kernels->panel(panel(block, {row, 1, left_.row(row), 0}));
+  // Up to a tile of whole rows: by their plain product, or without that where losses tell enough. Results are at `at`.
+  void settle_rows(const ColumnBlock& block, std::span<const std::int32_t> rows, std::size_t at) {
+    const bool lost = !have_product_ && !p_.keeps_exact();
+    const LaneResults some{redo_.sums() + at, redo_.counts() + at, redo_.losses() + at};
+    if (lost && counts_.settle_lost_rows(block, rows, some, view_, stride_)) return;
+    for (const std::int32_t row : rows) {
+      if (lost) p_.kernels->panel(panel(block, {row, 1, left_.row(row), 0}));
+      counts_.settle_row(block, row, redo_.sums() + at, redo_.counts() + at, view_ + row * stride_);
+      at += kNr;
     }
-    counts_.settle_row(block, row, redo_.sums() + at, redo_.counts() + at, out);
   }
 
   // Lanes along the rows; calls visit(failure, column, where its results begin).
@@ -302,10 +294,7 @@ class BlockWorker {
     }
     look(block);
     redo(block);
-    const auto in_lanes = static_cast<std::uint64_t>(suspects_.outputs(block.used) * w_.depth);
-    work_.lanes += in_lanes;
-    work_.guarded += all - in_lanes;
-    if (guarded) learn(in_lanes, all);
+    learn(suspects_.outputs(block.used), all, guarded);
   }
 
   [[nodiscard]] Limits known() const { return {std::max(p_.low, range_.min), std::min(p_.high, range_.max)}; }
@@ -355,15 +344,17 @@ class BlockWorker {
 
   // Whether an output that was followed stays within the format.
   [[nodiscard]] bool seen(std::size_t at) {
-    const std::int32_t least = redo_.least()[at];
-    const std::int32_t most = redo_.most()[at];
-    range_.include(least);
-    range_.include(most);
-    return least >= p_.low && most <= p_.high;
+    const Range followed{redo_.least()[at], redo_.most()[at]};
+    range_.merge(followed);
+    return followed.min >= p_.low && followed.max <= p_.high;
   }
 
-  // The guard is not tried for a while where it proves next to nothing.
-  void learn(std::uint64_t in_lanes, std::uint64_t all) {
+  // Outputs that went through lanes. The guard is not tried for a while where it proves next to nothing.
+  void learn(std::int64_t outputs, std::uint64_t all, bool guarded) {
+    const auto in_lanes = static_cast<std::uint64_t>(outputs * w_.depth);
+    work_.lanes += in_lanes;
+    work_.guarded += all - in_lanes;
+    if (!guarded) return;
     hopeless_blocks_ = in_lanes * 8 >= all * 7 ? hopeless_blocks_ + 1 : 0;
     if (hopeless_blocks_ < kPatience || !p_.may_give_up) return;
     pause_ = kPause;

@@ -3,9 +3,10 @@
 // Saturation of one product per group, the most frequent case, has a loop of its own with 32 lanes a register. The
 // multiplication, the saturating addition and the comparison share two of Zen 4's four vector pipes: 3 cycles for 32
 // products. So the comparison goes into a mask, the masks into memory, and adding them up costs next to nothing: bit by
-// bit, for 512 outputs an instruction. The other pipes then have room for that and for the exact sums. (A comparison
-// into a vector, and its addition, would leave the two pipes idle for a third of the time, but take all four for as
-// long.) Everything else is gemm_lanes16.hpp, with twice the rows of AVX2.
+// bit, for 512 outputs an instruction. The other pipes then have room for that and for the exact sums. (Flags in
+// vectors, and their addition, would leave the two pipes idle for a third of the time, but take all four for as long;
+// rows of both kinds in one tile are not faster: arith/README.md.) Rows of bytes are taken as they are, others as 16-bit words.
+// Everything else is gemm_lanes16.hpp, with twice the rows of AVX2.
 #include <cstddef>
 
 #include "arith/detail/gemm_lanes16.hpp"
@@ -219,8 +220,8 @@ void products(const char* const* left, const std::int16_t* right, std::int64_t c
       "vmovdqu64 %%zmm14, 1920(%[work])\n"
       "vmovdqu64 %%zmm15, 1984(%[work])\n"
       : [i] "+r"(i), [right] "+r"(right), [at] "+r"(at), [before] "+r"(before)
-      : [bytes] "i"(kBytes ? 1 : 0), [work] "r"(&work), [left0] "r"(end[0]), [left1] "r"(end[1]), [left2] "r"(end[2]), [left3] "r"(end[3]),
-        [left4] "r"(end[4]), [left5] "r"(end[5]), [left6] "r"(end[6]), [left7] "r"(end[7])
+      : [bytes] "i"(kBytes ? 1 : 0), [work] "r"(&work), [left0] "r"(end[0]), [left1] "r"(end[1]), [left2] "r"(end[2]),
+        [left3] "r"(end[3]), [left4] "r"(end[4]), [left5] "r"(end[5]), [left6] "r"(end[6]), [left7] "r"(end[7])
       : "cc", "memory", "k1", "k2", "k3", "k4", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
         "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",
         "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");

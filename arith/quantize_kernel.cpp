@@ -20,19 +20,17 @@ inline constexpr Real kMagic = sizeof(Real) == 4 ? Real(0x1.8p23) : Real(0x1.8p5
 
 // The integer nearest to even, plus or minus one as the mode wants it. `error` is the source less that integer. Written
 // as sums of comparisons because those become vector code on every instruction set.
-template <typename Real>
+template <typename Real, Correction kCorrection>
 GUARDBIT_INLINE IntegerOf<Real> corrected(Real scaled, Real error, IntegerOf<Real> even, const QuantizePlan& plan) {
   using Int = IntegerOf<Real>;
   const Int minus = scaled < 0 ? Int{-1} : Int{0};
   const auto pick = [&](const std::int32_t* by_sign) {
     return static_cast<Int>((Int{by_sign[0]} & ~minus) | (Int{by_sign[1]} & minus));
   };
-  const Int went_down = error > 0 ? Int{-1} : Int{0};
-  const Int went_up = error < 0 ? Int{-1} : Int{0};
-  const Int tie_down = error == Real(0.5) ? Int{-1} : Int{0};
-  const Int tie_up = error == Real(-0.5) ? Int{-1} : Int{0};
-  return static_cast<Int>(even + (pick(plan.add) & went_down) - (pick(plan.take) & went_up) +
-                          (pick(plan.tie_add) & tie_down) - (pick(plan.tie_take) & tie_up));
+  constexpr bool kTies = kCorrection == Correction::Ties;
+  const Int down = (kTies ? error == Real(0.5) : error > 0) ? Int{-1} : Int{0};
+  const Int up = (kTies ? error == Real(-0.5) : error < 0) ? Int{-1} : Int{0};
+  return static_cast<Int>(even + (pick(plan.add) & down) - (pick(plan.take) & up));
 }
 
 // Extremes of the bits of floats, from which range and magnitude follow without ordering the floats one by one.
@@ -63,7 +61,7 @@ struct Extremes {
 };
 
 // Values stay offset by the bits of the magic number until they are codes, whose low bits those do not touch.
-template <typename Real, bool kPlain, bool kWraps, typename Code>
+template <typename Real, Correction kCorrection, bool kWraps, typename Code>
 GUARDBIT_INLINE QuantizeBlock run(const QuantizePlan& plan_in, const float* in, Code* out, std::size_t size) {
   using Int = IntegerOf<Real>;
   using Bits = std::make_unsigned_t<Int>;
@@ -88,8 +86,8 @@ GUARDBIT_INLINE QuantizeBlock run(const QuantizePlan& plan_in, const float* in, 
     const Real even = shifted - kMagic<Real>;
     inexact += scaled != even ? 1 : 0;
     Int value = std::bit_cast<Int>(shifted);
-    if constexpr (!kPlain) {
-      value = corrected<Real>(scaled, scaled - even, value, plan);
+    if constexpr (kCorrection != Correction::None) {
+      value = corrected<Real, kCorrection>(scaled, scaled - even, value, plan);
     }
     above += value > high ? 1 : 0;
     below += value < low ? 1 : 0;
@@ -107,16 +105,27 @@ GUARDBIT_INLINE QuantizeBlock run(const QuantizePlan& plan_in, const float* in, 
           .highest_key = extremes.highest_key(), .largest_magnitude = extremes.largest_magnitude()};
 }
 
+template <typename Real, bool kWraps, typename Code>
+GUARDBIT_INLINE QuantizeBlock run_corrected(const QuantizePlan& plan, const float* in, Code* out, std::size_t size) {
+  switch (plan.correction) {
+    case Correction::None:
+      return run<Real, Correction::None, kWraps>(plan, in, out, size);
+    case Correction::Ties:
+      return run<Real, Correction::Ties, kWraps>(plan, in, out, size);
+    case Correction::Inexact:
+      return run<Real, Correction::Inexact, kWraps>(plan, in, out, size);
+  }
+  __builtin_unreachable();
+}
+
 template <typename Code>
 GUARDBIT_INLINE QuantizeBlock run_plan(const QuantizePlan& plan, const float* in, Code* out, std::size_t size) {
   if (plan.in_binary32) {
-    return plan.wraps   ? run<float, false, true>(plan, in, out, size)
-           : plan.plain ? run<float, true, false>(plan, in, out, size)
-                        : run<float, false, false>(plan, in, out, size);
+    return plan.wraps ? run_corrected<float, true>(plan, in, out, size)
+                      : run_corrected<float, false>(plan, in, out, size);
   }
-  return plan.wraps   ? run<double, false, true>(plan, in, out, size)
-         : plan.plain ? run<double, true, false>(plan, in, out, size)
-                      : run<double, false, false>(plan, in, out, size);
+  return plan.wraps ? run_corrected<double, true>(plan, in, out, size)
+                    : run_corrected<double, false>(plan, in, out, size);
 }
 
 template <typename Code>
@@ -139,17 +148,20 @@ void plan_corrections(Rounding mode, QuantizePlan& plan) {
     by_sign[0] = plus;
     by_sign[1] = minus;
   };
+  plan.correction = mode == Rounding::RND_CONV                             ? Correction::None
+                    : mode == Rounding::TRN || mode == Rounding::TRN_ZERO ? Correction::Inexact
+                                                                           : Correction::Ties;
   switch (mode) {
     case Rounding::RND:
-      return set(plan.tie_add, 1, 1);
+      return set(plan.add, 1, 1);
     case Rounding::RND_ZERO:
-      set(plan.tie_take, 1, 0);
-      return set(plan.tie_add, 0, 1);
+      set(plan.take, 1, 0);
+      return set(plan.add, 0, 1);
     case Rounding::RND_MIN_INF:
-      return set(plan.tie_take, 1, 1);
+      return set(plan.take, 1, 1);
     case Rounding::RND_INF:
-      set(plan.tie_add, 1, 0);
-      return set(plan.tie_take, 0, 1);
+      set(plan.add, 1, 0);
+      return set(plan.take, 0, 1);
     case Rounding::RND_CONV:
       return;
     case Rounding::TRN:
@@ -158,8 +170,8 @@ void plan_corrections(Rounding mode, QuantizePlan& plan) {
       set(plan.take, 1, 0);
       return set(plan.add, 0, 1);
     case Rounding::RND_CONV_ODD:
-      set(plan.tie_add, 1, 1);
-      return set(plan.tie_take, 1, 1);
+      set(plan.add, 1, 1);
+      return set(plan.take, 1, 1);
   }
 }
 
@@ -177,7 +189,6 @@ QuantizePlan plan_quantize(const Format& format) {
   plan.scale = std::ldexp(1.0, frac_bits);
   // Scaling up is exact in binary32, scaling down might meet subnormal numbers; in binary64 both are exact.
   plan.in_binary32 = frac_bits >= 0 && frac_bits <= 100 && format.width <= 20;
-  plan.plain = format.rounding == Rounding::RND_CONV && !wraps;
   plan.wraps = wraps;
   plan.high = static_cast<std::int64_t>(format.max_code());
   plan.low = symmetric ? -plan.high : static_cast<std::int64_t>(format.min_code());

@@ -249,7 +249,7 @@ class WideConv::Job {
     std::vector<std::int64_t> products(static_cast<std::size_t>(p_.depth));
     for (int k = 0; k < p_.depth; ++k) {
       const std::int64_t operand = left_[at(r) + static_cast<std::size_t>(k)] - p_.offset;
-      products[static_cast<std::size_t>(k)] = operand * p_.weight_at(part.channel() + c, k);
+      products[static_cast<std::size_t>(k)] = operand * p_.packed_weight(*part.block, part.first + c, k);
     }
     AccumulationEvidence one;
     (void)accumulate(products, part.block->start[part.first + c], p_.accumulation, index, one);

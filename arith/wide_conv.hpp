@@ -14,7 +14,7 @@ namespace guardbit::arith {
 class WideConv {
  public:
   // weight [k, r, s, c / groups], |value| < 2^16; initial [k] or empty. Every code will be within `codes`. `weight`
-  // must outlive this.
+  // is only read here.
   WideConv(const std::int32_t* weight, const ConvGeometry& geometry, const CodeRange& codes,
            std::span<const std::int64_t> initial, const Accumulation& accumulation, GemmIsa isa = best_gemm_isa());
   ~WideConv();

@@ -56,6 +56,7 @@ WideConv::Plan::Plan(const std::int32_t* weights, const ConvGeometry& g, const C
       pack(block, initial);
     }
   }
+  weight = nullptr;
 }
 
 // Codes in 16 bits with a sign.
@@ -121,6 +122,13 @@ void WideConv::Plan::pack(WideBlock& block, std::span<const std::int64_t> initia
     block.redo = block.redo || fit(block.start[c], accumulation.accumulator.format).overflowed;
     for (int chunk = 0; chunk < chunks(); ++chunk) pack_chunk(block, c, chunk);
   }
+}
+
+std::int32_t WideConv::Plan::packed_weight(const WideBlock& block, int column, int k) const {
+  const auto at = static_cast<std::size_t>((std::int64_t{k} / 2 * planes * kPairCols + column) * 2 + k % 2);
+  const std::int32_t first = block.weights[at];
+  constexpr auto kHigh = static_cast<std::int32_t>(detail::kHighPlane);
+  return planes == 1 ? first : first + block.weights[at + kPairCols * 2] * kHigh;
 }
 
 // Weights, correction, and bounds. A prefix p of a chunk's sum from b to e, with operands x' and weights w' before it

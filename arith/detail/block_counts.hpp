@@ -5,6 +5,13 @@
 
 namespace guardbit::arith::detail {
 
+// Of rows, kNr each.
+struct LaneResults {
+  const std::int32_t* sums;
+  const std::int32_t* overflows;
+  const std::int32_t* losses;
+};
+
 class BlockCounts {
  public:
   BlockCounts(const GemmPlan& plan, OverflowCounts& counts) : p_(plan), counts_(counts) {}
@@ -17,8 +24,7 @@ class BlockCounts {
   // Some such rows without the plain product, if all outputs that overflowed lost something modulo 2^16. If not, only
   // the exact sum tells: false, and nothing is done. Row r's values go to out + r * stride.
   [[nodiscard]] bool settle_lost_rows(const ColumnBlock& block, std::span<const std::int32_t> rows,
-                                      const std::int32_t* sums, const std::int32_t* overflows,
-                                      const std::int32_t* losses, std::int32_t* out, std::int64_t stride);
+                                      const LaneResults& lanes, std::int32_t* out, std::int64_t stride);
   // One column of rows first .. first + count - 1.
   void settle_column(const ColumnBlock& block, int column, std::int64_t first, std::int64_t count,
                      const std::int32_t* sums, const std::int32_t* overflows, std::int32_t* out, std::int64_t stride);

@@ -21,18 +21,24 @@ struct QuantizeBlock {
   std::int32_t largest_magnitude = 0;  // bits of the largest |value|; NaN is above infinity
 };
 
+// Which of the nearest-even integers are corrected.
+enum class Correction : unsigned char {
+  None,
+  Ties,     // those of numbers halfway between two
+  Inexact,  // those that are not the number itself
+};
+
 // How a format is quantized in floating point. `exact_below` are the bits of the smallest magnitude for which it may
 // not be exact; 0 when the format has no such loop.
 struct QuantizePlan {
-  double scale = 1;        // 2^frac_bits
+  double scale = 1;          // 2^frac_bits
   bool in_binary32 = false;  // else in binary64
-  bool plain = false;      // nearest even and saturation: no corrections
+  Correction correction = Correction::None;
   bool wraps = false;
   std::int64_t low = 0, high = 0;
   std::int32_t exact_below = 0;
-  // Corrections of the nearest-even integer, each for values >= 0 and < 0: is one added at a tie that went down, taken
-  // off at a tie that went up, added when rounded down at all, taken off when rounded up at all.
-  std::int32_t tie_add[2] = {0, 0}, tie_take[2] = {0, 0}, add[2] = {0, 0}, take[2] = {0, 0};
+  // For values >= 0 and < 0: is one added to an integer that went down, taken off one that went up?
+  std::int32_t add[2] = {0, 0}, take[2] = {0, 0};
 };
 
 [[nodiscard]] QuantizePlan plan_quantize(const Format& format);

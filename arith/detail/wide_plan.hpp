@@ -24,7 +24,7 @@ struct WideConv::Plan {
   ConvGeometry geometry;
   Accumulation accumulation;
   const detail::PairKernels* kernels = nullptr;
-  const std::int32_t* weight = nullptr;  // [k][depth]
+  const std::int32_t* weight = nullptr;  // [k][depth], while this is made
   bool available = false;
   bool proven = false;      // nothing can overflow
   std::int32_t shift = 0;   // of codes
@@ -43,13 +43,14 @@ struct WideConv::Plan {
        std::span<const std::int64_t> initial, const Accumulation& a, GemmIsa isa);
   [[nodiscard]] int pairs() const { return (depth + 1) / 2; }
   [[nodiscard]] int chunks() const { return (pairs() + chunk_pairs - 1) / chunk_pairs; }
-  [[nodiscard]] std::int32_t weight_at(int channel, int k) const { return weight[std::int64_t{channel} * depth + k]; }
+  [[nodiscard]] std::int32_t packed_weight(const WideBlock& block, int column, int k) const;
 
  private:
   bool take_codes(const CodeRange& codes);
   void choose_planes(const CodeRange& codes);
   bool prove(const CodeRange& codes, std::span<const std::int64_t> initial);
   void pack(WideBlock& block, std::span<const std::int64_t> initial) const;
+  [[nodiscard]] std::int32_t weight_at(int channel, int k) const { return weight[std::int64_t{channel} * depth + k]; }
   // Whether a weight can lift (sign 0) or lower (1) a sum.
   [[nodiscard]] bool counts_as(std::int32_t w, int sign) const { return !positive || (sign == 0 ? w > 0 : w < 0); }
   void pack_chunk(WideBlock& block, int column, int chunk) const;

@@ -269,7 +269,55 @@ TEST(Gemm, TheGuardGivesUpAndComesBack) {
   EXPECT_GT(work.guarded, 1000U * 8U * 16U);
 }
 
-TEST(Gemm, SixteenBitOperandsWideFormatsAndPartialSumsGoTheGeneralWay) {
+// Rows that lie apart or follow each other, columns that are made ready in two parts, the range of the sums, threads:
+// by the definition, and by way of the guard.
+TEST(Gemm, SixteenBitOperandsAreGuarded) {
+  Random random(9, 0);
+  for (const std::int64_t gap : {0, 3}) {
+    for (const Overflow mode : {Overflow::SAT, Overflow::WRAP, Overflow::SAT_SYM}) {
+      GemmProblem p;
+      p.type = GemmLhs::Type::S16;
+      p.rows = 37;
+      p.cols = 70;
+      p.depth = 1000;
+      p.zero_point = gap == 0 ? 0 : 11;
+      p.accumulation.accumulator = {integer_format(29, true, mode), gap == 0 ? 1 : 4};
+      for (std::int64_t c = 0; c < p.cols; ++c) p.initial.push_back(testing::between(random, -1000000, 1000000));
+      std::vector<int> codes;
+      for (std::int64_t i = 0; i < p.rows * p.depth; ++i) codes.push_back(testing::between(random, -20000, 32767));
+      p.set_codes(codes);
+      for (std::int64_t i = 0; i < p.depth * p.cols; ++i) p.rhs.push_back(testing::between(random, -60, 60));
+      for (std::int64_t k = 0; k < p.depth; ++k) p.rhs[static_cast<std::size_t>(k * p.cols + 66)] = k % 2 == 0 ? 60 : 59;
+      AccumulationEvidence expected;
+      const std::vector<std::int64_t> sums = testing::defined_sums(p, expected);
+      ASSERT_TRUE(expected.accumulator.first);
+      EXPECT_EQ(expected.accumulator.first->output, 66);  // the only column that overflows
+      const PackedWeights weights(p.rhs.data(), p.cols, p.depth, p.cols);
+      std::vector<std::int16_t> rows(static_cast<std::size_t>(p.rows * (p.depth + gap)), std::int16_t{12345});
+      for (std::int64_t r = 0; r < p.rows; ++r) {
+        std::copy_n(&p.s16[static_cast<std::size_t>(r * p.depth)], p.depth,
+                    &rows[static_cast<std::size_t>(r * (p.depth + gap))]);
+      }
+      for (const int threads : {1, 2, 5}) {
+        for (const bool range : {false, true}) {
+          std::vector<std::int64_t> out(sums.size());
+          AccumulationEvidence evidence;
+          GemmWork work;
+          gemm(GemmLhs::of(rows.data(), p.depth + gap, p.zero_point), p.rows, weights, p.initial, p.accumulation,
+               {.out64 = out.data(), .stride = p.cols, .first_output = 0, .row_step = p.cols}, evidence,
+               {.threads = threads, .range = range}, &work);
+          EXPECT_EQ(out, sums);
+          EXPECT_EQ(evidence.accumulator, expected.accumulator);
+          EXPECT_EQ(evidence.exact, range ? expected.exact : Range{});
+          EXPECT_GT(work.guarded, static_cast<std::uint64_t>(p.rows * (p.cols - 20) * p.depth) * (range ? 0 : 1));
+          EXPECT_EQ(work.general, 0U);
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, SixteenBitOperandsAgreeInWideFormats) {
   Random random(5, 0);
   for (int width = 30; width <= 48; width += 3) {
     GemmProblem p;

@@ -65,7 +65,7 @@ TEST(Memory, ProductsHoldLessThanAMegabytePerThread) {
   std::int64_t most = 0;
   for (const Case& c :
        {Case{2000, 40, 27, 255}, Case{600, 70, 576, 255}, Case{600, 70, 576, 3}, Case{64, 33, 16384, 255},
-        Case{16, 4096, 64, 255}, Case{64, 5, 16000, 255}, Case{300, 256, 1152, 60}}) {
+        Case{16, 4096, 64, 255}, Case{64, 5, 16000, 255}, Case{300, 256, 1152, 60}, Case{100, 130, 1280, 255}}) {
     Random random(3, 0);
     std::vector<std::uint8_t> u8;
     std::vector<std::int16_t> s16;
@@ -99,13 +99,20 @@ TEST(Memory, ProductsHoldLessThanAMegabytePerThread) {
     }
     const Accumulation accumulation{{integer_format(20, true, Overflow::SAT), 1}, {}, 0};
     if (c.rows * c.cols * c.depth > (1 << 25)) continue;  // the general path is slow
-    const std::int64_t general = held([&] {
-      AccumulationEvidence evidence;
-      gemm(GemmLhs::of(s16.data(), c.depth, 0), c.rows, weights, {}, accumulation,
-           {.out64 = out.data(), .stride = c.cols, .row_step = c.cols}, evidence);
-    });
-    EXPECT_LE(general, kAllowed);
-    most = std::max(most, general);
+    std::vector<std::int32_t> wide(rhs);
+    for (std::int32_t& weight : wide) weight *= 257;
+    const PackedWeights wide_weights(wide.data(), c.cols, c.depth, c.cols);
+    for (const std::int64_t rows : {c.rows, c.rows / 2}) {  // half of them, each with a gap behind it
+      for (const PackedWeights* right : {&weights, &wide_weights}) {
+        const std::int64_t general = held([&] {
+          AccumulationEvidence evidence;
+          gemm(GemmLhs::of(s16.data(), c.depth * c.rows / rows, 0), rows, *right, {}, accumulation,
+               {.out64 = out.data(), .stride = c.cols, .row_step = c.cols}, evidence);
+        });
+        EXPECT_LE(general, kAllowed) << rows << " x " << c.cols << " x " << c.depth;
+        most = std::max(most, general);
+      }
+    }
   }
   std::cout << "at most " << most << " bytes per thread\n";
 }

@@ -1,10 +1,36 @@
 #!/usr/bin/env bash
-# tests/arith/mutants.sh [NUMBER...]: puts each fault of mutants.txt (or the given ones) into a scratch copy of arith/,
-# builds the test that should find it, with static_asserts switched off, and says whether it was caught. Takes some
-# minutes, and a processor with AVX-512. Exit code 1: a fault survived, or its pattern no longer changes the file.
+# tests/arith/mutants.sh [--check] [NUMBER...]: puts each fault of mutants.txt (or the given ones) into a scratch copy of
+# arith/, builds the test that should find it, with static_asserts switched off, and says whether it was caught. Takes
+# some minutes, and a processor with AVX-512. --check: builds nothing, only asks whether every pattern still changes its
+# file and every test and source named is there. Exit code 1: a fault survived, or its pattern no longer changes the file.
 set -u
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
+
+# Columns, separated by @: number, file under arith/, sed expression, test, gtest filter, sources to rebuild, words
+if [ "${1-}" = --check ]; then
+  shift
+  stale=0 good=0
+  while IFS='@' read -r number file expression test filter sources words; do
+    case "$number" in ''|'#'*) continue ;; esac
+    if [ $# -gt 0 ] && [[ " $* " != *" $number "* ]]; then continue; fi
+    wrong=""
+    if [ ! -e "$root/arith/$file" ]; then
+      wrong="no arith/$file"
+    elif sed "$expression" "$root/arith/$file" | cmp -s - "$root/arith/$file"; then
+      wrong="changes nothing"
+    fi
+    [ -e "$root/tests/arith/${test}_test.cpp" ] || wrong="no tests/arith/${test}_test.cpp"
+    for source in $sources; do [ -e "$root/arith/$source.cpp" ] || wrong="no arith/$source.cpp"; done
+    if [ -z "$wrong" ]; then good=$((good + 1)); continue; fi
+    printf '%s: mutant %s (%s): %s\n' "$(basename "$0")" "$number" "$file" "$wrong" >&2
+    stale=$((stale + 1))
+  done <"$here/mutants.txt"
+  echo "$good apply, $stale do not"
+  [ "$stale" -eq 0 ]
+  exit
+fi
+
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 flags=(-std=c++20 -O0 -ffp-contract=off -fpermissive -w '-Dstatic_assert(...)=' -I"$scratch")
@@ -34,7 +60,6 @@ done
 for job in $(jobs -p); do wait "$job" || exit 2; done
 
 survived=0 caught=0
-# Columns, separated by @: number, file under arith/, sed expression, test, gtest filter, sources to rebuild, words
 while IFS='@' read -r number file expression test filter sources words; do
   case "$number" in ''|'#'*) continue ;; esac
   if [ $# -gt 0 ] && [[ " $* " != *" $number "* ]]; then continue; fi
