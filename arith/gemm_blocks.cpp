@@ -22,6 +22,7 @@ constexpr std::int64_t kColumnWords = 1 << 15;  // of columns that lanes along t
 constexpr int kPatience = 2;           // blocks in a row that failed nearly everywhere before the guard is switched off
 constexpr std::int64_t kPause = 2048;  // rows of blocks that it then stays off
 constexpr std::int64_t kGlanceTiles = 128;  // of the product, of which one may be computed in vain
+constexpr std::size_t kTilesTogether = 4;   // that lanes compute before one is settled: both evict what the other needs
 
 class BlockWorker {
  public:
@@ -220,14 +221,13 @@ class BlockWorker {
   // Lanes for all that failed.
   void redo(const ColumnBlock& block) {
     const auto rows = failures_.whole_rows();
-    // Settled while they are in the nearest cache, unless the weights would be made ready again and again.
-    const std::size_t together = p_.chunks() == 1 ? kMr : rows.size();
+    // Settled while they are in a near cache, unless the weights would be made ready again and again.
+    const std::size_t together = p_.chunks() == 1 ? kTilesTogether * kMr : rows.size();
     for (std::size_t i = 0; i < rows.size(); i += together) {
       const auto some = rows.subspan(i, std::min(together, rows.size() - i));
+      BlockCounts::fetch(some, view_, stride_);
       redo_.rows(block, some, LaneRedo::What::Overflows);
-      for (std::size_t r = 0; r < some.size(); r += kMr) {
-        settle_rows(block, some.subspan(r, std::min<std::size_t>(kMr, some.size() - r)), r * kNr);
-      }
+      for (std::size_t r = 0; r < some.size(); r += kMr) settle_rows(block, some.subspan(r), r * kNr);
     }
     in_columns(block, failures_, LaneRedo::What::Overflows, [&](const Failure& failure, int column, std::size_t at) {
       counts_.settle_column(block, column, failure.first, failure.rows, redo_.sums() + at, redo_.counts() + at,
@@ -235,8 +235,9 @@ class BlockWorker {
     });
   }
 
-  // Up to a tile of whole rows: by their plain product, or without that where losses tell enough. Results are at `at`.
+  // The first tile of some whole rows: by plain products, or without where losses tell enough. Results are at `at`.
   void settle_rows(const ColumnBlock& block, std::span<const std::int32_t> rows, std::size_t at) {
+    rows = rows.first(std::min<std::size_t>(kMr, rows.size()));
     const bool lost = !have_product_ && !p_.keeps_exact();
     const LaneResults some{redo_.sums() + at, redo_.counts() + at, redo_.losses() + at};
     if (lost && counts_.settle_lost_rows(block, rows, some, view_, stride_)) return;
@@ -380,8 +381,7 @@ class BlockWorker {
   Range range_;                         // of the exact sums, as far as seen
   std::vector<std::uint32_t> failing_;  // [tiles]
   std::vector<float> norms_;            // [segments]
-  int hopeless_blocks_ = 0;
-  std::int64_t pause_ = 0;  // rows
+  std::int64_t hopeless_blocks_ = 0, pause_ = 0;  // pause_: rows
   bool glanced_ = false, have_product_ = true;  // have_product_: of this block of columns
 };
 

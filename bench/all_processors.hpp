@@ -4,6 +4,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <cstddef>
+
 namespace guardbit::bench {
 
 // All processors, whatever bench/run has pinned the process to: two threads on one core show nothing.

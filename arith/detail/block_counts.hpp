@@ -18,6 +18,13 @@ class BlockCounts {
 
   void new_rows() { row_ = col_ = -1; }
 
+  // Begins to bring the rows' outputs into the nearest cache.
+  static void fetch(std::span<const std::int32_t> rows, const std::int32_t* out, std::int64_t stride) {
+    for (const std::int32_t row : rows) {
+      for (int c = 0; c < kNr; c += kHalf) __builtin_prefetch(out + row * stride + c, 1);
+    }
+  }
+
   // A row that lanes computed whole. `out` holds its plain product, and then its values.
   void settle_row(const ColumnBlock& block, std::int64_t row, const std::int32_t* sums, const std::int32_t* overflows,
                   std::int32_t* out);
