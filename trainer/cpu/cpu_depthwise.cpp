@@ -26,7 +26,8 @@ kernels::DepthwiseShape shape_of(const nets::ConvAttributes& conv, const nets::S
 bool CpuBackend::is_depthwise(const nets::ConvAttributes& conv, const nets::Shape& in) {
   const nets::Window& w = conv.window;
   return conv.groups == in.c && conv.channels == in.c && w.kernel_h == 3 && w.kernel_w == 3 && w.dilation_h == 1 &&
-         w.dilation_w == 1 && w.stride_h == w.stride_w && std::max(w.padding.top, w.padding.left) <= 2;
+         w.dilation_w == 1 && w.stride_h == w.stride_w && w.stride_h <= 2 &&
+         std::max(w.padding.top, w.padding.left) <= 2;
 }
 
 void CpuBackend::depthwise_forward(const nets::ConvAttributes& conv, const TensorView& x, const TensorView& weight,
@@ -55,12 +56,8 @@ void CpuBackend::depthwise_backward_data(const nets::ConvAttributes& conv, const
     for (std::int64_t i = first; i < first + count; ++i) {
       const float* from = elements<float>(dy) + i * dy.shape.count();
       float* to = elements<float>(dx) + i * dx.shape.count();
-      if (unit) {
-        kernels::depthwise_forward(shape, from, channels_.data(), nullptr, to);
-      } else {
-        std::fill_n(to, dx.shape.count(), 0.0F);
-        kernels::depthwise_scatter(shape, from, channels_.data(), to);
-      }
+      if (unit) kernels::depthwise_forward(shape, from, channels_.data(), nullptr, to);
+      else kernels::depthwise_gather(shape, from, channels_.data(), to);
     }
   });
 }

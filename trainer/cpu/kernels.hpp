@@ -66,7 +66,7 @@ struct DepthwiseShape {
 };
 void depthwise_forward(const DepthwiseShape& d, const float* x, const float* weights, const float* bias,
                        float* y);  // bias may be null
-void depthwise_scatter(const DepthwiseShape& d, const float* dy, const float* weights, float* dx);  // dx += ..
+void depthwise_gather(const DepthwiseShape& d, const float* dy, const float* weights, float* dx);  // stride 2
 void depthwise_weights(const DepthwiseShape& d, const float* x, const float* dy, float* dweights);  // dweights += ..
 
 // Pooling of one image [H, W, C] -> [P, Q, C].

@@ -134,25 +134,48 @@ GUARDBIT_INLINE void forward_block(const DepthwiseShape& d, Count c, const float
   }
 }
 
-// Adds to dx what the outputs of one block of channels give back.
-template <int N>
-GUARDBIT_INLINE void scatter_block(const DepthwiseShape& d, Count c, const float* dy, const float* weights,
-                                   float* dx) {
-  V<N> w[kTaps * kTaps], gradient, pixel;
-  for (int i = 0; i < kTaps * kTaps; ++i) load<N>(weights + i * d.in.c + c, w[i]);
-  for (int p = 0; p < d.out.h; ++p) {
-    const Taps rows = taps_at(p, d.stride, d.top, d.in.h);
-    for (int q = 0; q < d.out.w; ++q) {
-      const Taps columns = taps_at(q, d.stride, d.left, d.in.w);
-      load<N>(dy + (Count{p} * d.out.w + q) * d.out.c + c, gradient);
-      for (int r = rows.first; r < rows.last; ++r)
-        for (int s = columns.first; s < columns.last; ++s) {
-          float* to = dx + (Count{rows.start + r} * d.in.w + columns.start + s) * d.in.c + c;
-          load<N>(to, pixel);
-          pixel += gradient * w[r * kTaps + s];
-          store<N>(pixel, to);
-        }
+// One row of dx under stride 2: what `Rows` rows of dy give back to it, the upper one first, each from left to right.
+// Column 2q - left takes taps 2 and 0 of outputs q - 1 and q, the column behind it tap 1 of output q.
+template <int N, int Rows>
+GUARDBIT_INLINE void gather_row(const DepthwiseShape& d, const float* const* dy, const V<N>* const* w, float* dx) {
+  const Count channels = d.in.c;
+  V<N> before[Rows + 1], now[Rows + 1];
+  for (int i = 0; i < Rows; ++i) before[i] = V<N>{};
+  for (int q = 0; 2 * q - d.left < d.in.w; ++q) {
+    V<N> even = {}, odd = {};
+    for (int i = 0; i < Rows; ++i) {
+      now[i] = V<N>{};
+      if (q < d.out.w) load<N>(dy[i] + q * channels, now[i]);
+      even += before[i] * w[i][2];
+      even += now[i] * w[i][0];
+      odd += now[i] * w[i][1];
+      before[i] = now[i];
     }
+    const int x = 2 * q - d.left;
+    if (x >= 0) store<N>(even, dx + x * channels);
+    if (x + 1 >= 0 && x + 1 < d.in.w) store<N>(odd, dx + (x + 1) * channels);
+  }
+}
+
+// dx of one block of channels under stride 2.
+template <int N>
+GUARDBIT_INLINE void gather_block(const DepthwiseShape& d, Count c, const float* dy, const float* weights, float* dx) {
+  V<N> w[kTaps * kTaps];
+  for (int i = 0; i < kTaps * kTaps; ++i) load<N>(weights + i * d.in.c + c, w[i]);
+  for (int y = 0; y < d.in.h; ++y) {
+    const int at = y + d.top, last = at / 2;
+    const float* from[2];
+    const V<N>* taps[2];
+    int rows = 0;
+    for (int p = at % 2 == 0 ? last - 1 : last; p <= last; ++p) {
+      if (p < 0 || p >= d.out.h) continue;
+      from[rows] = dy + Count{p} * d.out.w * d.out.c + c;
+      taps[rows++] = w + (at - 2 * p) * kTaps;
+    }
+    float* to = dx + Count{y} * d.in.w * d.in.c + c;
+    if (rows == 2) gather_row<N, 2>(d, from, taps, to);
+    else if (rows == 1) gather_row<N, 1>(d, from, taps, to);
+    else gather_row<N, 0>(d, from, taps, to);
   }
 }
 
@@ -218,6 +241,7 @@ GUARDBIT_INLINE void weights_block(const DepthwiseShape& d, Count c, const float
 #define GUARDBIT_EACH_BLOCK(call, ...)                          \
   Count c = 0;                                                  \
   for (; c + 16 <= d.in.c; c += 16) call<16>(d, c, __VA_ARGS__); \
+  for (; c + 8 <= d.in.c; c += 8) call<8>(d, c, __VA_ARGS__);    \
   for (; c + 4 <= d.in.c; c += 4) call<4>(d, c, __VA_ARGS__);    \
   for (; c < d.in.c; ++c) call<1>(d, c, __VA_ARGS__);
 
@@ -225,8 +249,8 @@ GUARDBIT_CLONES void depthwise_forward(const DepthwiseShape& d, const float* x, 
                                        const float* bias, float* y) {
   GUARDBIT_EACH_BLOCK(forward_block, x, weights, bias, y)
 }
-GUARDBIT_CLONES void depthwise_scatter(const DepthwiseShape& d, const float* dy, const float* weights, float* dx) {
-  GUARDBIT_EACH_BLOCK(scatter_block, dy, weights, dx)
+GUARDBIT_CLONES void depthwise_gather(const DepthwiseShape& d, const float* dy, const float* weights, float* dx) {
+  GUARDBIT_EACH_BLOCK(gather_block, dy, weights, dx)
 }
 GUARDBIT_CLONES void depthwise_weights(const DepthwiseShape& d, const float* x, const float* dy, float* dweights) {
   GUARDBIT_EACH_BLOCK(weights_block, x, dy, dweights)
