@@ -235,7 +235,14 @@ void Training::save_result(const Graph& infer) {
 }
 
 TrainResult Training::run() {
+  const auto seconds_since = [](std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  TrainResult result;
+  const auto loading = std::chrono::steady_clock::now();
   load_data();
+  result.loading_seconds = seconds_since(loading);
+  const auto training = std::chrono::steady_clock::now();
   const bool quantized = QuantizerState::is_wanted(config_);  // integers are computed by the engines of the host
   if (quantized && options_.device != "auto" && options_.device != "cpu")
     throw Error("trainer.device: found " + options_.device + ", allowed cpu with a `quantizer`");
@@ -265,7 +272,6 @@ TrainResult Training::run() {
   const DeviceDataset train_data(*backend_, std::move(train_)), test_data(*backend_, std::move(test_));
   EpochLog log(options_.output / "log.jsonl", done_.epoch), timing(options_.output / "timing.jsonl", done_.epoch);
   ProgressLine line(progress_, options_.epochs, train_data.count());
-  TrainResult result;
   const auto test = [&] {
     result.test = evaluate(*backend_, infer, test_data, network_.preprocess, eval_batch);
   };
@@ -285,7 +291,7 @@ TrainResult Training::run() {
     }
     line.end_epoch(report);
     log.add(entry);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = seconds_since(begin);
     timing.add({{"epoch", done_.epoch}, {"images_per_second", result.images_per_second}, {"seconds", seconds}});
     if (options_.tensorboard) write_event_file(options_.output / "events.out.tfevents.0.guardbit", log, timing);
     save_best(log);
@@ -293,6 +299,7 @@ TrainResult Training::run() {
   }
   save_result(infer);
   result.epochs = done_.epoch;
+  result.training_seconds = seconds_since(training);
   return result;
 }
 

@@ -19,6 +19,8 @@ struct TrainResult {
   Evaluation test;
   std::int64_t epochs = 0;
   double images_per_second = 0;  // of the last epoch, without evaluation
+  double loading_seconds = 0;    // until the images are where they are read
+  double training_seconds = 0;   // from then on: epochs, evaluations, checkpoints
 };
 
 /// Progress goes to `progress` (null: nowhere). Error on wrong keys, data that do not fit, and a loss that is not
