@@ -42,7 +42,8 @@ int run(const Invocation& invocation) {
   fmt::print("trained {} epochs: top-1 {} %, top-5 {} %, loss {} on {} test images; written to {}\n", result.epochs,
              decimals(100 * result.test.top1, 2), decimals(100 * result.test.top5, 2), decimals(result.test.loss, 4),
              grouped(result.test.count), output.string());
-  fmt::print("loading {} s, training {} s\n", decimals(result.loading_seconds, 1), decimals(result.training_seconds, 1));
+  fmt::print("loading {} s, training {} s\n", decimals(result.loading_seconds, 1),
+             decimals(result.training_seconds, 1));
   session.write_json({{"network", info.name},
                       {"epochs", result.epochs},
                       {"test", {{"top1", result.test.top1}, {"top5", result.test.top5}, {"loss", result.test.loss},

@@ -14,8 +14,8 @@
 //     rise: 0.3, start: 0.04, final: 1e-4 # one_cycle: share of rising; first and last rate, as a share of `rate`
 //
 // Cycles of sgdr (Loshchilov and Hutter, arXiv:1608.03983) are half a cosine from rate to final * rate; those of
-// sgdr_step and polynomial begin at factor (1) times the rate of the one before. Other names for the same: fix = constant, decay =
-// step with epochs: 1, fix_step = step, custom_step = multi_step, poly = polynomial, cos = cosine.
+// sgdr_step and polynomial begin at factor (1) times the rate of the one before. Other names for the same: fix =
+// constant, decay = step with epochs: 1, fix_step = step, custom_step = multi_step, poly = polynomial, cos = cosine.
 #pragma once
 
 #include <vector>

@@ -110,7 +110,9 @@ Dataset load_files(const std::filesystem::path& folder, const std::vector<std::s
 }  // namespace
 
 std::vector<std::string> cifar10_files(const std::filesystem::path& folder, bool train) {
-  if (train) return {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
+  if (train) {
+    return {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
+  }
   for (const char* name : {"test_batch.bin", kFirstImages}) {
     if (find_plain_or_compressed(folder / name)) return {name};
   }

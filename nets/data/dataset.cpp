@@ -169,8 +169,8 @@ Part part_of(const DatasetSpec& spec, Split split, std::int64_t available) {
   const auto& wanted = split == Split::Train ? spec.train_size : spec.test_size;
   if (split == Split::Holdout || is_drawn(spec) || !wanted) return part;
   if (*wanted < 1 || *wanted > part.count) {
-    throw Error(fmt::format("dataset.{}_size: found {}, allowed 1 to {}, the {} images of {}{}", name_of(split), *wanted,
-                            part.count, name_of(split), spec.name,
+    throw Error(fmt::format("dataset.{}_size: found {}, allowed 1 to {}, the {} images of {}{}", name_of(split),
+                            *wanted, part.count, name_of(split), spec.name,
                             split == Split::Train && spec.holdout > 0 ? " without holdout" : ""));
   }
   return {0, *wanted};
@@ -190,7 +190,8 @@ Dataset load_dataset(const DatasetSpec& spec, Split split) {
   const Part chosen = part_of(spec, split, all.count());
   if (chosen.count == all.count()) return all;
   Dataset part = all.slice(chosen.begin, chosen.count);
-  part.description += fmt::format(", {} {} of {}", split == Split::Holdout ? "last" : "first", part.count(), all.count());
+  const char* where = split == Split::Holdout ? "last" : "first";
+  part.description += fmt::format(", {} {} of {}", where, part.count(), all.count());
   return part;
 }
 

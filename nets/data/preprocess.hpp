@@ -9,7 +9,7 @@ namespace guardbit::nets {
 class Section;
 
 /// real = (pixel * scale - mean[c]) / std[c]. `mean` and `std` have one entry, or one per channel. `standardize: image`
-/// then makes every image (real - m) / max(s, 1 / sqrt(N)) with the mean m and the standard deviation s of its N values:
+/// then makes every image (real - m) / max(s, 1 / sqrt(N)), with mean m and standard deviation s of its N values:
 /// TensorFlow's per_image_standardization. No input format of integers can say that, so only float networks take it.
 struct Preprocess {
   double scale = 1.0 / 255.0;

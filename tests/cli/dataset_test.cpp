@@ -34,7 +34,8 @@ class DatasetFiles : public testing::Test {
     std::string labels = big_endian(0x801) + big_endian(count);
     for (std::uint32_t n = 0; n < count; ++n) {
       labels += static_cast<char>(n * 7 % 10);
-      for (std::uint32_t i = 0; i < 784; ++i) images += static_cast<char>((i / 28 / 3 == n * 7 % 10 ? 200 : 0) + n % 50);
+      for (std::uint32_t i = 0; i < 784; ++i)
+        images += static_cast<char>((i / 28 / 3 == n * 7 % 10 ? 200 : 0) + n % 50);
     }
     write_text(place_ / ("mnist/" + name + "-images-idx3-ubyte"), images);
     write_text(place_ / ("mnist/" + name + "-labels-idx1-ubyte"), labels);
@@ -57,7 +58,7 @@ TEST_F(DatasetFiles, TheBytesOfATrainingAreTheSameWithACache) {
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     for (const std::string file : {"weights.safetensors", "config.yaml", "log.jsonl",
                                    "checkpoints/checkpoint-1.safetensors"})
-      EXPECT_TRUE(read_text(place_ / ("plain/" + file)) == read_text(place_ / (run + "/" + file))) << run << " " << file;
+      EXPECT_TRUE(read_text(place_ / ("plain/" + file)) == read_text(place_ / (run + "/" + file))) << run << file;
   }
   int files = 0;
   for (const auto& entry : fs::directory_iterator(place_ / "cache")) {

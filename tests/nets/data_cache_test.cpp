@@ -209,7 +209,8 @@ TEST_F(PixelCache, PlainIdxFilesAreMappedAndSharedByParts) {
   // Pages of the file itself: what is written into it is seen, unlike in a copy.
   atomic_write("m/t10k-images-idx3-ubyte", from_hex("000008030000000200000001000000020a0b0c0d"));
   const Dataset again = load(false);
-  std::fstream(std::string("m/t10k-images-idx3-ubyte"), std::ios::in | std::ios::out | std::ios::binary).seekp(16).put(9);
+  std::fstream file("m/t10k-images-idx3-ubyte", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(16).put(9).flush();
   EXPECT_EQ(again.images, from_hex("090b0c0d"));
 }
 

@@ -88,8 +88,8 @@ TEST_P(AgainstReference, ConvolutionsOfRandomShape) {
   }
 }
 
-// Depthwise 3x3 has loops of its own: channels in blocks of 16, 8, 4 and 1, rows and columns with one, two or three taps
-// inside, strides 1 and 2; stride 3 is left to oneDNN.
+// Depthwise 3x3 has loops of its own: channels in blocks of 16, 8, 4 and 1, rows and columns with one, two or three
+// taps inside, strides 1 and 2; stride 3 is left to oneDNN.
 TEST(CpuAgainstReference, DepthwiseConvolutionsOfRandomShape) {
   arith::Random random(21);
   const auto pick = [&](int low, int high) {
