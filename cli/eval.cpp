@@ -12,6 +12,7 @@
 #include "cli/session.hpp"
 #include "cli/text.hpp"
 #include "trainer/evaluate.hpp"
+#include "trainer/options.hpp"
 
 namespace guardbit::cli {
 namespace {
@@ -29,12 +30,16 @@ int eval_float(const Session& session) {
   const Samples samples = load_samples(session, {});
   check_shape(samples, network.node(0).shape);
   session.finish();
-  const trainer::Evaluation result =
-      trainer::evaluate(network, samples.data, network.preprocess, session.threads());
-  fmt::print("eval {}: {}; float\ntop-1 {} %, top-5 {} %, loss {}\n", network.name, samples.text(),
-             decimals(100 * result.top1, 2), decimals(100 * result.top5, 2), decimals(result.loss, 4));
+  // Read apart: the other keys of the section are of a training.
+  const std::string device = trainer::read_device(nets::Section(session.config()).section_or_empty("trainer"));
+  const std::unique_ptr<trainer::Backend> backend =
+      trainer::make_backend(trainer::choose_device(device), session.threads());
+  const trainer::Evaluation result = trainer::evaluate(*backend, network, samples.data, network.preprocess);
+  fmt::print("eval {}: {}; float on {}\ntop-1 {} %, top-5 {} %, loss {}\n", network.name, samples.text(),
+             backend->name(), decimals(100 * result.top1, 2), decimals(100 * result.top5, 2),
+             decimals(result.loss, 4));
   session.write_json({{"network", network.name}, {"dataset", samples_json(samples)}, {"engine", "float"},
-                      {"top1", result.top1}, {"top5", result.top5}, {"loss", result.loss}});
+                      {"device", backend->name()}, {"top1", result.top1}, {"top5", result.top5}, {"loss", result.loss}});
   return 0;
 }
 
@@ -86,13 +91,13 @@ Command eval_command() {
           .summary = "Accuracy of a float network, or of integers with one engine",
           .operands = "NETWORK.yaml|RUN_FOLDER|BUNDLE [MACHINE.yaml] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "quantizer", "machine", "engine", "samples", "first", "split", "json",
-                   "threads",
-                   "seed"},
+          .keys = {"model", "weights", "dataset", "quantizer", "trainer", "machine", "engine", "samples", "first", "split",
+                   "json", "threads", "seed"},
           .details =
               "All images of the test split unless samples says otherwise. A bundle, and a run folder that was\n"
               "trained quantized (quantizer=null: its float network), runs on the engine fast unless engine says\n"
-              "otherwise; of equal scores the first class counts.",
+              "otherwise; of equal scores the first class counts. Floats run where trainer.device says: auto (a GPU\n"
+              "where one can be used, else the CPU), cpu or cuda.",
           .run = run};
 }
 

@@ -48,16 +48,20 @@ Evaluation evaluate(Backend& backend, Graph& graph, const DeviceDataset& data, c
   return {total.top1 / total.images, total.top5 / total.images, total.loss / total.images, data.count()};
 }
 
-Evaluation evaluate(const nets::Network& network, const nets::Dataset& dataset, const nets::Preprocess& preprocess,
-                    int threads) {
+Evaluation evaluate(Backend& backend, const nets::Network& network, const nets::Dataset& dataset,
+                    const nets::Preprocess& preprocess) {
   constexpr std::int64_t kBatch = 256;
   check_fit(network, dataset);
-  const std::unique_ptr<Backend> backend = make_backend("cpu", threads);
-  const Parameters parameters(*backend, network, {});
+  const Parameters parameters(backend, network, {});
   const std::int64_t batch = std::min(kBatch, dataset.count());
-  Graph graph(*backend, network, parameters, batch, Mode::Infer);
-  const DeviceDataset data(*backend, dataset);
-  return evaluate(*backend, graph, data, preprocess, batch);
+  Graph graph(backend, network, parameters, batch, Mode::Infer);
+  const DeviceDataset data(backend, dataset);
+  return evaluate(backend, graph, data, preprocess, batch);
+}
+
+Evaluation evaluate(const nets::Network& network, const nets::Dataset& dataset, const nets::Preprocess& preprocess,
+                    int threads) {
+  return evaluate(*make_backend("cpu", threads), network, dataset, preprocess);
 }
 
 }  // namespace guardbit::trainer

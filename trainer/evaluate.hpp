@@ -1,4 +1,4 @@
-// Accuracy of a float network over a data set, on the CPU back end.
+// Accuracy of a float network over a data set.
 #pragma once
 
 #include "nets/data/dataset.hpp"
@@ -13,6 +13,9 @@ struct Evaluation {
 };
 
 /// Batch normalization uses the running statistics. Error when the data do not fit the network.
+[[nodiscard]] Evaluation evaluate(Backend& backend, const nets::Network& network, const nets::Dataset& dataset,
+                                  const nets::Preprocess& preprocess);
+/// The same on the CPU back end.
 [[nodiscard]] Evaluation evaluate(const nets::Network& network, const nets::Dataset& dataset,
                                   const nets::Preprocess& preprocess, int threads = 1);
 

@@ -47,6 +47,10 @@ int read_threads(const nets::Section& section, int absent) {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+std::string read_device(const nets::Section& trainer) {
+  return trainer.choice("device", {"auto", "cpu", "cuda", "cuda_tf32"}, "auto");
+}
+
 TrainOptions read_train_options(const nets::Section& config) {
   constexpr std::int64_t kMany = std::int64_t{1} << 31;
   TrainOptions o;
@@ -60,7 +64,7 @@ TrainOptions read_train_options(const nets::Section& config) {
   const nets::Section t = config.section("trainer");
   o.seed = static_cast<std::uint64_t>(config.integer("seed", 0, INT64_MAX, t.integer("seed", 0, INT64_MAX, 1)));
   o.threads = read_threads(config, static_cast<int>(t.integer("threads", 0, 1024, 0)));
-  o.device = t.choice("device", {"auto", "cpu", "cuda", "cuda_tf32"}, o.device);
+  o.device = read_device(t);
   o.epochs = t.integer("epochs", 1, kMany);
   o.batch_size = t.integer("batch_size", 1, 65536, o.batch_size);
   o.eval_batch = t.integer("eval_batch", 1, 65536, o.eval_batch);

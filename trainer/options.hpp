@@ -80,5 +80,7 @@ struct TrainOptions {
 [[nodiscard]] TrainOptions read_train_options(const nets::Section& config);
 /// Key `threads` (0 or absent: all processors).
 [[nodiscard]] int read_threads(const nets::Section& section, int absent = 0);
+/// Key `device` of section `trainer`: a name for choose_device().
+[[nodiscard]] std::string read_device(const nets::Section& trainer);
 
 }  // namespace guardbit::trainer

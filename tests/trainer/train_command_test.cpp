@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "arith/philox.hpp"
@@ -169,6 +170,29 @@ TEST_F(BadTraining, WrongKeysAreNamed) {
 TEST_F(BadTraining, ALossThatIsNotFiniteStopsAndSaysWhere) {
   refused({"load=latest", "trainer.learning_rate=1e6"},
           {"training stopped in epoch ", "found a loss that is not finite, first in conv", "checkpoint is intact"});
+}
+
+TEST_F(BadTraining, EvalRunsOnTheDeviceThatIsNamed) {
+  const auto eval = [&](const std::string& device) {
+    return place_.guardbit({"eval", place_ / "run", "trainer.device=" + device, "--json", place_ / (device + ".json")});
+  };
+  setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
+  for (const char* device : {"cpu", "cuda", "auto"}) EXPECT_EQ(eval(device).code, 0) << device;
+  const auto cpu = place_.json("cpu.json"), cuda = place_.json("cuda.json");
+  EXPECT_EQ(cpu["device"].get<std::string>().find("cpu"), 0U);
+  EXPECT_EQ(cuda["device"], "cuda_on_host");
+  EXPECT_EQ(cuda["dataset"], cpu["dataset"]);
+  EXPECT_NEAR(cuda["loss"].get<double>(), cpu["loss"].get<double>(), 1e-5);
+  EXPECT_TRUE(place_.json("auto.json") == cuda);
+  setenv("GUARDBIT_CUDA_PLUGIN", "/no/such/library.so", 1);
+  const Outcome refused_device = eval("cuda"), wrong = eval("gpu");
+  EXPECT_EQ(refused_device.code, 2);
+  EXPECT_EQ(refused_device.err, "guardbit: cuda: /no/such/library.so does not exist\n");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("trainer.device: found gpu, allowed auto, cpu, cuda, cuda_tf32"), std::string::npos);
+  EXPECT_EQ(eval("auto").code, 0);
+  EXPECT_TRUE(place_.json("auto.json") == cpu);
+  unsetenv("GUARDBIT_CUDA_PLUGIN");
 }
 
 TEST_F(BadTraining, CheckpointsThatAreNotThereAreNamed) {

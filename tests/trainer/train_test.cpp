@@ -83,6 +83,9 @@ TEST_F(Train, ADeviceFromAPluginTrainsAndResumesLikeTheCpu) {
   const double on_cpu = run("cpu").test.loss;
   setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
   EXPECT_NEAR(run("device", {"trainer.device=cuda"}).test.loss, on_cpu, 0.02 * on_cpu);
+  setenv("GUARDBIT_CUDA_RECORD", "0", 1);
+  run("unrecorded", {"trainer.device=cuda"});
+  unsetenv("GUARDBIT_CUDA_RECORD");
   fs::create_directories(folder_ / "resumed" / "checkpoints");
   fs::copy(checkpoint_path(folder_ / "device", 2), folder_ / "resumed" / "checkpoints");
   fs::copy(folder_ / "device/log.jsonl", folder_ / "resumed");
@@ -90,6 +93,16 @@ TEST_F(Train, ADeviceFromAPluginTrainsAndResumesLikeTheCpu) {
   unsetenv("GUARDBIT_CUDA_PLUGIN");
   for (const char* file : {"weights.safetensors", "log.jsonl"})
     EXPECT_EQ(bytes(std::string("device/") + file), bytes(std::string("resumed/") + file)) << file;
+  expect_same_run("device", "unrecorded");
+}
+
+TEST_F(Train, BlendsAndAccumulatedGradientsRunOnADeviceToo) {
+  setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
+  for (const std::string key : {"trainer.mixup=0.4", "trainer.accumulate=3"}) {
+    const double on_cpu = run("cpu", {key}).test.loss;
+    EXPECT_NEAR(run("device", {key, "trainer.device=cuda"}).test.loss, on_cpu, 0.02 * on_cpu) << key;
+  }
+  unsetenv("GUARDBIT_CUDA_PLUGIN");
 }
 
 TEST_F(Train, TheWrittenNetworkIsTheOneThatWasEvaluated) {
@@ -104,17 +117,24 @@ TEST_F(Train, TheWrittenNetworkIsTheOneThatWasEvaluated) {
 }
 
 TEST_F(Train, ALossThatIsNotFiniteStopsAndLeavesTheCheckpoint) {
-  run("nan", {"trainer.epochs=1", "trainer.clip_norm=0"});
-  const nets::Bytes before = bytes("nan/checkpoints/checkpoint-1.safetensors");
-  std::string message = "no error";
-  try {
-    run("nan", {"load=latest", "trainer.learning_rate=1e6", "trainer.weight_decay=1", "trainer.clip_norm=0"});
-  } catch (const Error& error) {
-    message = error.what();
+  setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
+  std::string messages[2];
+  for (const bool device : {false, true}) {
+    const std::string where = device ? "trainer.device=cuda" : "trainer.device=cpu";
+    run("nan", {"trainer.epochs=1", "trainer.clip_norm=0", where});
+    const nets::Bytes before = bytes("nan/checkpoints/checkpoint-1.safetensors");
+    std::string& message = messages[device ? 1 : 0] = "no error";
+    try {
+      run("nan", {"load=latest", "trainer.learning_rate=1e6", "trainer.weight_decay=1", "trainer.clip_norm=0", where});
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    EXPECT_EQ(message.find("training stopped in epoch "), 0U) << message;
+    EXPECT_NE(message.find("found a loss that is not finite, first in c1"), std::string::npos) << message;
+    EXPECT_EQ(bytes("nan/checkpoints/checkpoint-1.safetensors"), before);
   }
-  EXPECT_EQ(message.find("training stopped in epoch "), 0U) << message;
-  EXPECT_NE(message.find("found a loss that is not finite, first in c1"), std::string::npos) << message;
-  EXPECT_EQ(bytes("nan/checkpoints/checkpoint-1.safetensors"), before);
+  unsetenv("GUARDBIT_CUDA_PLUGIN");
+  EXPECT_EQ(messages[1], messages[0]);
 }
 
 TEST_F(Train, BadInputIsOneLine) {
