@@ -51,6 +51,17 @@ TEST_P(LoadedImages, ColoursChangeAsInTensorFlow) {
   EXPECT_EQ(device_.read_int(y), std::vector<std::int32_t>(7, 7));
 }
 
+TEST_P(LoadedImages, GreenHasItsPartOfTheCircle) {
+  const TensorView images = device_.make(1, {1, 1, 3}, Element::Byte), labels = device_.labels({0});
+  const std::uint8_t bytes[] = {20, 200, 90};
+  device_->copy_in(images, bytes);
+  SampleTransform t;
+  t.colour = {.wanted = true, .saturation = 0.5, .hue = 0.2};
+  const TensorView x = device_.make(1, {1, 1, 3}), y = device_.make(1, {}, Element::Int32);
+  device_->load_batch(images, labels, {&t, 1}, {}, x, y);
+  expect_near(x, {0.4313725, 0.5764706, 0.7843137}, 1e-6);
+}
+
 TEST_P(LoadedImages, EachIsStandardizedByItself) {
   const TensorView images = device_.make(2, {2, 2, 3}, Element::Byte), labels = device_.labels({7, 8});
   std::vector<std::uint8_t> bytes = {200, 100, 50, 0, 0, 0, 30, 60, 240, 255, 250, 245};
