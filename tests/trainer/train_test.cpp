@@ -109,7 +109,7 @@ TEST_F(Train, TheWrittenNetworkIsTheOneThatWasEvaluated) {
   const TrainResult result = run("net");
   const nets::LoadedNetwork loaded = nets::load_run(folder_ / "net");
   const nets::Dataset test = nets::load_dataset({.name = "glyphs", .path = "", .train_size = 450, .test_size = 100,
-                                                 .preprocess = {}, .cache = ""}, nets::Split::Test);
+                                                 .cache = "", .preprocess = {}}, nets::Split::Test);
   const Evaluation again = evaluate(loaded.network, test, loaded.network.preprocess, 2);
   EXPECT_EQ(again.top1, result.test.top1);
   EXPECT_EQ(again.top5, result.test.top5);
