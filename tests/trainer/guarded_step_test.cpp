@@ -58,6 +58,7 @@ struct Session {
   Parameters parameters;
   Graph graph, infer;
   ParameterUpdate update;
+  double rate = 0.01;
   How how;
   Counting counting;
   GuardedStep step;
@@ -82,20 +83,23 @@ struct Session {
     update.begin_epoch(0);
     device->fill(graph.metrics(), 0);
   }
-  Metrics run(std::uint64_t number, std::int64_t n, bool spoilt = false) {
-    const double rate = 0.01 / static_cast<double>(1 + number);
-    device->begin_step({.learning_rate = rate, .seed = 3, .step = number});
+  double rate_of(std::uint64_t number) const { return rate / static_cast<double>(1 + number); }
+  void begin_step(std::uint64_t number, std::int64_t n, bool spoilt = false) {
+    device->begin_step({.learning_rate = rate_of(number), .seed = 3, .step = number});
     std::vector<double> input = random_values(graph.input(n).count(), 100 + number);
     if (spoilt) input[3] = std::nan("");
     upload(*device, graph.input(n), std::span<const double>(input));
     std::vector<std::int32_t> labels;
     for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<std::int32_t>((i + n) % 5));
     device->copy_in(graph.labels(n), labels.data());
-    if (how != How::Checked) return step.run(n, rate, false);
+  }
+  Metrics run(std::uint64_t number, std::int64_t n, bool spoilt = false) {
+    begin_step(number, n, spoilt);
+    if (how != How::Checked) return step.run(n, rate_of(number), false);
     graph.forward(n);
     graph.loss(n, 0.1);
     graph.backward(n);
-    update.add(n, rate, false);
+    update.add(n, rate_of(number), false);
     return download_metrics(*device, graph.metrics());
   }
   // All that a checkpoint holds.
@@ -209,6 +213,30 @@ TEST_P(Guarded, ALossThatIsNotFiniteChangesNothing) {
       EXPECT_NE(twin.state(), before) << one.name;
       EXPECT_EQ(spoilt.state(), twin.state()) << one.name;
     }
+  }
+}
+
+// As the loop on the CPU sees it: the loss is read, and what is not finite looked for, before the backward pass.
+TEST_P(Guarded, AStepThatExplodesIsNamedAsTheLoopWithAReadNamesIt) {
+  for (const Case& one : cases()) {
+    Session read(GetParam(), one.options, How::Checked), guarded(GetParam(), one.options, How::Recorded);
+    read.rate = guarded.rate = 1e30;
+    bool stopped = false;
+    for (std::uint64_t i = 0; i < 12 && !stopped; ++i) {
+      read.begin_step(i, 5);
+      read.graph.forward(5);
+      read.graph.loss(5, 0.1);
+      stopped = !std::isfinite(download_metrics(*read.device, read.graph.metrics()).loss);
+      EXPECT_EQ(std::isfinite(guarded.run(i, 5).loss), !stopped) << one.name << " " << i;
+      if (stopped) {
+        const StepScalars scalars{.learning_rate = read.rate_of(i), .seed = 3, .step = i};
+        EXPECT_EQ(guarded.step.find_non_finite(5, scalars), read.graph.find_non_finite(5)) << one.name << " " << i;
+      } else {
+        read.graph.backward(5);
+        read.update.add(5, read.rate_of(i), false);
+      }
+    }
+    EXPECT_TRUE(stopped) << one.name;
   }
 }
 

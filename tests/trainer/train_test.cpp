@@ -118,12 +118,10 @@ TEST_F(Train, TheWrittenNetworkIsTheOneThatWasEvaluated) {
 
 TEST_F(Train, ALossThatIsNotFiniteStopsAndLeavesTheCheckpoint) {
   setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
-  std::string messages[2];
-  for (const bool device : {false, true}) {
-    const std::string where = device ? "trainer.device=cuda" : "trainer.device=cpu";
+  for (const std::string where : {"trainer.device=cpu", "trainer.device=cuda"}) {
     run("nan", {"trainer.epochs=1", "trainer.clip_norm=0", where});
     const nets::Bytes before = bytes("nan/checkpoints/checkpoint-1.safetensors");
-    std::string& message = messages[device ? 1 : 0] = "no error";
+    std::string message = "no error";
     try {
       run("nan", {"load=latest", "trainer.learning_rate=1e6", "trainer.weight_decay=1", "trainer.clip_norm=0", where});
     } catch (const Error& error) {
@@ -131,10 +129,12 @@ TEST_F(Train, ALossThatIsNotFiniteStopsAndLeavesTheCheckpoint) {
     }
     EXPECT_EQ(message.find("training stopped in epoch "), 0U) << message;
     EXPECT_NE(message.find("found a loss that is not finite, first in c1"), std::string::npos) << message;
+    // Numbers that explode differ from device to device, and with them step and layer; the words do not.
+    EXPECT_NE(message.find("; lower trainer.learning_rate (now 1000000) or set trainer.clip_norm; the last checkpoint is "
+                           "intact"), std::string::npos) << message;
     EXPECT_EQ(bytes("nan/checkpoints/checkpoint-1.safetensors"), before);
   }
   unsetenv("GUARDBIT_CUDA_PLUGIN");
-  EXPECT_EQ(messages[1], messages[0]);
 }
 
 TEST_F(Train, BadInputIsOneLine) {

@@ -14,7 +14,8 @@
 //   void replay(const Recorded&)             the calls take effect once more
 //   class Recorded                           can be made without arguments and moved
 //
-// Nothing else may be called while calls are recorded. Calls take effect in order. CudaQueue (cuda_queue.cuh) launches kernels; HostQueue (host_queue.hpp) is a loop.
+// Nothing else may be called while calls are recorded. Calls take effect in order. CudaQueue (cuda_queue.cuh) launches
+// kernels; HostQueue (host_queue.hpp) is a loop.
 #pragma once
 
 #include <cstdio>
