@@ -39,7 +39,8 @@ int eval_float(const Session& session) {
              backend->name(), decimals(100 * result.top1, 2), decimals(100 * result.top5, 2),
              decimals(result.loss, 4));
   session.write_json({{"network", network.name}, {"dataset", samples_json(samples)}, {"engine", "float"},
-                      {"device", backend->name()}, {"top1", result.top1}, {"top5", result.top5}, {"loss", result.loss}});
+                      {"device", backend->name()}, {"top1", result.top1}, {"top5", result.top5},
+                      {"loss", result.loss}});
   return 0;
 }
 
@@ -91,8 +92,8 @@ Command eval_command() {
           .summary = "Accuracy of a float network, or of integers with one engine",
           .operands = "NETWORK.yaml|RUN_FOLDER|BUNDLE [MACHINE.yaml] [key=value...]",
           .leading_operands = 0,
-          .keys = {"model", "weights", "dataset", "quantizer", "trainer", "machine", "engine", "samples", "first", "split",
-                   "json", "threads", "seed"},
+          .keys = {"model", "weights", "dataset", "quantizer", "trainer", "machine", "engine", "samples", "first",
+                   "split", "json", "threads", "seed"},
           .details =
               "All images of the test split unless samples says otherwise. A bundle, and a run folder that was\n"
               "trained quantized (quantizer=null: its float network), runs on the engine fast unless engine says\n"

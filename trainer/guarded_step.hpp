@@ -1,6 +1,6 @@
-// GuardedStep: a step of training in one go, for devices that run behind the host. Forward pass, loss, backward pass and
-// update are queued without a read between them, as a recording where their arguments are the same in every step. A loss
-// that is not finite keeps the device from changing anything that a checkpoint holds.
+// GuardedStep: a step of training in one go, for devices that run behind the host. Forward pass, loss, backward pass
+// and update are queued without a read between them, as a recording where their arguments are the same in every step. A
+// loss that is not finite keeps the device from changing anything that a checkpoint holds.
 #pragma once
 
 #include <map>

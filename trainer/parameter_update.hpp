@@ -21,8 +21,8 @@ class ParameterUpdate {
   /// The gradients of a batch of n images stand in the parameters. After as many batches as options.accumulate, and
   /// after the last one of an epoch, their mean over all images changes the values.
   void add(std::int64_t images, double learning_rate, bool last_of_epoch);
-  /// Every batch is an update, at the learning rate and step of Backend::begin_step: add() makes the same calls with the
-  /// same arguments each time, and none that copies to the device.
+  /// Every batch is an update, at the learning rate and step of Backend::begin_step: add() makes the same calls with
+  /// the same arguments each time, and none that copies to the device.
   [[nodiscard]] bool is_repeatable() const;
 
  private:

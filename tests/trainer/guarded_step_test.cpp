@@ -1,4 +1,4 @@
-// A step that the device runs by itself: replays give the bytes of calls, and a loss that is not finite changes nothing.
+// A step that the device runs by itself: replays give the bytes of calls; a loss that is not finite changes nothing.
 #include "trainer/guarded_step.hpp"
 
 #include <gtest/gtest.h>
