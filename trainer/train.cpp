@@ -243,12 +243,9 @@ TrainResult Training::run() {
   load_data();
   result.loading_seconds = seconds_since(loading);
   const auto training = std::chrono::steady_clock::now();
-  const bool quantized = QuantizerState::is_wanted(config_);  // integers are computed by the engines of the host
-  if (quantized && options_.device != "auto" && options_.device != "cpu")
-    throw Error("trainer.device: found " + options_.device + ", allowed cpu with a `quantizer`");
-  backend_ = make_backend(quantized ? "cpu" : choose_device(options_.device), options_.threads);
+  backend_ = make_backend(choose_device(options_.device), options_.threads);
   if (progress_ != nullptr) fmt::print(progress_, "device: {}\n", backend_->name());
-  if (quantized) {
+  if (QuantizerState::is_wanted(config_)) {
     quantizers_ = std::make_unique<QuantizerState>(config_, network_);
     quantizers_->check_length(static_cast<std::uint64_t>(options_.epochs * steps_per_epoch_));
   }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "arith/error.hpp"
@@ -88,6 +89,21 @@ quantizer:
     return nets::convert(nets::prepare_float(loaded.network), *nets::make_recorded_scheme(record));
   }
 
+  // On the fast engine, image by image.
+  double accuracy_of(const nets::IntegerNetwork& network) const {
+    const nets::Dataset test = nets::load_dataset(
+        nets::read_dataset_spec(nets::Section(config("run")).section("dataset")), nets::Split::Test);
+    const nets::IntTensor input = nets::quantize_input(network, test.images.data(), test.count());
+    const nets::RunResult out = nets::make_fast_engine()->run(network, nets::uniform(network, {}), input, {});
+    const nets::IntTensor& scores = out.layers[static_cast<std::size_t>(network.output)].codes;
+    std::int64_t right = 0;
+    for (std::int64_t n = 0; n < test.count(); ++n) {
+      const auto* row = scores.data.data() + n * 10;
+      right += std::max_element(row, row + 10) - row == test.labels[static_cast<std::size_t>(n)] ? 1 : 0;
+    }
+    return static_cast<double>(right) / static_cast<double>(test.count());
+  }
+
   fs::path folder_;
 };
 
@@ -123,20 +139,30 @@ TEST_F(QuantizedTrain, TheConvertedNetworkIsWhatWasTested) {
       nets::merge(value, nets::parse_override(rules));
       return train(value, nullptr);
     }();
-    const nets::IntegerNetwork network = converted("run");
-    const nets::Dataset test = nets::load_dataset(
-        nets::read_dataset_spec(nets::Section(config("run")).section("dataset")), nets::Split::Test);
-    const nets::IntTensor input = nets::quantize_input(network, test.images.data(), test.count());
-    const nets::RunResult out = nets::make_fast_engine()->run(network, nets::uniform(network, {}), input, {});
-    const nets::IntTensor& scores = out.layers[static_cast<std::size_t>(network.output)].codes;
-    std::int64_t right = 0;
-    for (std::int64_t n = 0; n < test.count(); ++n) {
-      const auto* row = scores.data.data() + n * 10;
-      right += std::max_element(row, row + 10) - row == test.labels[static_cast<std::size_t>(n)] ? 1 : 0;
-    }
-    EXPECT_EQ(static_cast<double>(right) / static_cast<double>(test.count()), result.test.top1) << rules;
+    EXPECT_EQ(accuracy_of(converted("run")), result.test.top1) << rules;
     EXPECT_GT(result.test.top1, 0.15);
   }
+}
+
+// The operators of the CUDA back end from a library, as a machine with a GPU would take them.
+TEST_F(QuantizedTrain, ADeviceFromAPluginTrainsAndResumesLikeTheCpu) {
+  const std::vector<std::string> shorter{"dataset.train_size=180", "trainer.epochs=2", "quantizer.quant_delay=1"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), shorter.begin(), shorter.end());
+    return more;
+  };
+  const double on_cpu = run("cpu", with({})).test.loss;
+  setenv("GUARDBIT_CUDA_PLUGIN", FAKE_WORKING, 1);
+  const TrainResult result = run("device", with({"trainer.device=cuda"}));
+  fs::create_directories(folder_ / "resumed/checkpoints");
+  fs::copy_file(checkpoint_path(folder_ / "device", 1), checkpoint_path(folder_ / "resumed", 1));
+  fs::copy_file(folder_ / "device/log.jsonl", folder_ / "resumed/log.jsonl");
+  run("resumed", with({"trainer.device=auto", "load=latest"}));
+  unsetenv("GUARDBIT_CUDA_PLUGIN");
+  EXPECT_NEAR(result.test.loss, on_cpu, 0.05 * on_cpu);
+  for (const char* file : {"weights.safetensors", "quantization.yaml", "log.jsonl"})
+    EXPECT_EQ(bytes(std::string("device/") + file), bytes(std::string("resumed/") + file)) << file;
+  EXPECT_EQ(accuracy_of(converted("device")), result.test.top1);
 }
 
 TEST_F(QuantizedTrain, AFloatRunLeavesNoRecord) {
