@@ -28,7 +28,7 @@ Activation of_layer(const nets::Network& folded, const nets::IntegerLayer& layer
 QuantizedGraph::QuantizedGraph(Backend& backend, const nets::Network& network, const Parameters& parameters,
                                QuantizerState& state, std::int64_t batch, bool training)
     : backend_(backend), state_(state), training_(training), batch_(batch), network_(network),
-      folded_(nets::prepare_float(network)), integer_(state.structure()) {
+      folded_(nets::prepare_float(network)), values_(parameters, !training), integer_(state.structure()) {
   for (const Parameter& parameter : parameters.all())
     if (parameter.is_of_network) parameters_.push_back(parameter);
   record_.policy = state.policy();
@@ -53,7 +53,7 @@ void QuantizedGraph::make_layers(const nets::Network& network, const Parameters&
     mine.rules = &state_.layer(layer.name);
     mine.learned = LearnedNumber(parameters, layer.name, Place::Activation, *mine.rules->activation);
     if (!layer.weighted()) continue;
-    mine.weights = std::make_unique<QuantizedWeights>(network, layer, parameters, *mine.rules, !training_);
+    mine.weights = std::make_unique<QuantizedWeights>(network, layer, parameters, values_, *mine.rules, !training_);
     mine.conv = std::get<nets::ConvAttributes>(folded_.node(nets::nodes_of(folded_, layer).first).attributes);
     if (!training_) continue;
     const auto& shape = layer.weight.shape;

@@ -82,6 +82,7 @@ class QuantizedGraph {
   std::int64_t batch_;
   nets::Network network_, folded_;  // with the parameters of this pass
   std::vector<Parameter> parameters_;
+  ParameterValues values_;  // of this pass
   nets::QuantizationRecord record_;
   std::unique_ptr<nets::Scheme> scheme_;  // of record_
   nets::IntegerNetwork integer_;

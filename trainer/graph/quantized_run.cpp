@@ -21,9 +21,11 @@ TensorView flat(TensorView view) {
 }  // namespace
 
 bool QuantizedGraph::refresh_parameters() {
+  values_.load(backend_);
   for (const Parameter& parameter : parameters_) {
     nets::FloatTensor& tensor = network_.parameters[parameter.name];
-    tensor.data = download(backend_, value_of(parameter, !training_));
+    const std::vector<double> values = values_.of(parameter);
+    std::transform(values.begin(), values.end(), tensor.data.begin(), [](double v) { return static_cast<float>(v); });
     if (!std::all_of(tensor.data.begin(), tensor.data.end(), [](float v) { return std::isfinite(v); })) return false;
   }
   folded_ = nets::prepare_float(network_);

@@ -15,6 +15,18 @@ TensorView value_of(const Parameter& parameter, bool average) {
   return average && parameter.average ? parameter.average : parameter.value;
 }
 
+void ParameterValues::load(Backend& backend) {
+  element_bytes_ = backend.element_bytes(Element::Real);
+  numbers_ = download_double(backend, block_);
+}
+
+std::vector<double> ParameterValues::of(const Parameter& parameter) const {
+  const TensorView view = value_of(parameter, average_);
+  const auto offset = static_cast<const std::byte*>(view.data) - static_cast<const std::byte*>(block_.data);
+  const auto first = numbers_.begin() + offset / static_cast<std::ptrdiff_t>(element_bytes_);
+  return {first, first + view.count()};
+}
+
 LearnedNumber::LearnedNumber(const Parameters& parameters, const std::string& layer, Place place,
                              Quantizer& quantizer) {
   if (quantizer.learned().empty()) return;
@@ -42,8 +54,9 @@ void LearnedNumber::put_gradient(Backend& backend, double gradient) const {
 }
 
 QuantizedWeights::QuantizedWeights(const nets::Network& network, const nets::IntegerLayer& layer,
-                                   const Parameters& parameters, LayerQuantizers& quantizers, bool average)
-    : quantizers_(quantizers), average_(average), weight_(parameters.get(layer.name + ".weight")),
+                                   const Parameters& parameters, const ParameterValues& values,
+                                   LayerQuantizers& quantizers, bool average)
+    : values_(values), quantizers_(quantizers), average_(average), weight_(parameters.get(layer.name + ".weight")),
       learned_(parameters, layer.name, Place::Weights, *quantizers.weights),
       channels_(static_cast<std::size_t>(layer.shape.c)) {
   const int node = *network.find(layer.name);
@@ -57,20 +70,16 @@ QuantizedWeights::QuantizedWeights(const nets::Network& network, const nets::Int
   }
 }
 
-std::vector<double> QuantizedWeights::read(Backend& backend, const Parameter& parameter) const {
-  return download_double(backend, value_of(parameter, average_));
-}
-
 void QuantizedWeights::refresh(Backend& backend, const nets::Network& folded, nets::LayerRecord& record, bool estimate,
                                bool due) {
-  w_ = read(backend, weight_);
-  b_ = bias_ ? read(backend, *bias_) : std::vector<double>(channels_, 0.0);
+  w_ = values_.of(weight_);
+  b_ = bias_ ? values_.of(*bias_) : std::vector<double>(channels_, 0.0);
   factor_.assign(channels_, 1.0);
   inverse_.assign(channels_, 1.0);
   mean_.assign(channels_, 0.0);
   if (norm_) {
-    const std::vector<double> gamma = read(backend, norm_->gamma), variance = read(backend, norm_->variance);
-    mean_ = read(backend, norm_->mean);
+    const std::vector<double> gamma = values_.of(norm_->gamma), variance = values_.of(norm_->variance);
+    mean_ = values_.of(norm_->mean);
     for (std::size_t k = 0; k < channels_; ++k) {
       inverse_[k] = 1 / std::sqrt(variance[k] + norm_->epsilon);
       factor_[k] = gamma[k] * inverse_[k];
@@ -155,8 +164,8 @@ void QuantizedWeights::backward_bias(Backend& backend, std::vector<double> gradi
 
 void QuantizedWeights::move_statistics(Backend& backend, const ChannelMoments& seen) const {
   if (!norm_) return;
-  const std::vector<double> beta = read(backend, norm_->beta);
-  std::vector<double> mean = mean_, variance = read(backend, norm_->variance);
+  const std::vector<double> beta = values_.of(norm_->beta);
+  std::vector<double> mean = mean_, variance = values_.of(norm_->variance);
   const auto n = static_cast<double>(seen.count);
   const double keep = norm_->momentum, unbiased = n > 1 ? n / (n - 1) : 1;
   for (std::size_t k = 0; k < channels_; ++k) {

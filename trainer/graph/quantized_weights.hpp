@@ -14,6 +14,22 @@ namespace guardbit::trainer {
 /// The parameter as a graph reads it: for inference the average where one is kept.
 [[nodiscard]] TensorView value_of(const Parameter& parameter, bool average);
 
+/// The parameters as a graph reads them, on the host: one download for all.
+class ParameterValues {
+ public:
+  ParameterValues(const Parameters& parameters, bool average)
+      : block_(average && parameters.averages() ? parameters.averages() : parameters.values()), average_(average) {}
+  void load(Backend& backend);
+  /// As they were when load() was called.
+  [[nodiscard]] std::vector<double> of(const Parameter& parameter) const;
+
+ private:
+  TensorView block_;
+  bool average_;
+  std::size_t element_bytes_ = 0;
+  std::vector<double> numbers_;
+};
+
 /// A number that the optimizer trains, between its parameter and its quantizer.
 class LearnedNumber {
  public:
@@ -30,11 +46,11 @@ class LearnedNumber {
 
 class QuantizedWeights {
  public:
-  /// `layer` of a folded network, `network` the one with batch normalization.
+  /// `layer` of a folded network, `network` the one with batch normalization. `values` outlives this.
   QuantizedWeights(const nets::Network& network, const nets::IntegerLayer& layer, const Parameters& parameters,
-                   LayerQuantizers& quantizers, bool average);
+                   const ParameterValues& values, LayerQuantizers& quantizers, bool average);
 
-  /// Reads the parameters and decides the formats of weights and bias, which go to `record`. `estimate`: rules may
+  /// Reads the values and decides the formats of weights and bias, which go to `record`. `estimate`: rules may
   /// update; `due`: in this step they should.
   void refresh(Backend& backend, const nets::Network& folded, nets::LayerRecord& record, bool estimate, bool due);
 
@@ -50,9 +66,9 @@ class QuantizedWeights {
     Parameter gamma, beta, mean, variance;
     double epsilon = 0, momentum = 0;
   };
-  [[nodiscard]] std::vector<double> read(Backend& backend, const Parameter& parameter) const;
   void backward_bias(Backend& backend, std::vector<double> gradient, std::vector<double>& dgamma) const;
 
+  const ParameterValues& values_;
   LayerQuantizers& quantizers_;
   bool average_;
   Parameter weight_;
