@@ -239,16 +239,14 @@ TrainResult Training::run() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   TrainResult result;
+  if (QuantizerState::is_wanted(config_)) quantizers_ = std::make_unique<QuantizerState>(config_, network_);
   const auto loading = std::chrono::steady_clock::now();
   load_data();
   result.loading_seconds = seconds_since(loading);
   const auto training = std::chrono::steady_clock::now();
+  if (quantizers_) quantizers_->check_length(static_cast<std::uint64_t>(options_.epochs * steps_per_epoch_));
   backend_ = make_backend(choose_device(options_.device), options_.threads);
   if (progress_ != nullptr) fmt::print(progress_, "device: {}\n", backend_->name());
-  if (QuantizerState::is_wanted(config_)) {
-    quantizers_ = std::make_unique<QuantizerState>(config_, network_);
-    quantizers_->check_length(static_cast<std::uint64_t>(options_.epochs * steps_per_epoch_));
-  }
   parameters_ = std::make_unique<Parameters>(
       *backend_, network_,
       ParameterOptions{.training = true, .states = options_.optimizer.states(), .average = options_.average > 0,

@@ -41,14 +41,17 @@ TEST_F(Quantizer, WhatIsTrainedIsWhatRuns) {
     ASSERT_EQ(trained.code, 0) << trained.err;
     const std::string bundle = place_ / (rule + "-bundle");
     ASSERT_EQ(place_.guardbit({"quantize", place_ / rule, "output=" + bundle}).code, 0);
-    const Outcome verified = place_.guardbit({"verify", bundle, place_ / "machine.yaml", "samples=20", "--json",
+    const std::string policy = std::string("machine.numerics.output=") + (rule == "dfp" ? "pow2" : "tflite_double");
+    // Steps that are learned make codes without a sign.
+    const std::string widest = std::string("machine.numerics.activation=") + (rule == "lsq" ? "int9" : "int8");
+    const Outcome verified = place_.guardbit({"verify", bundle, place_ / "machine.yaml", policy, widest, "samples=20", "--json",
                                               place_ / "verify.json"});
     EXPECT_EQ(verified.code, 0) << verified.err << verified.out;
     const json agreement = place_.json("verify.json")["agreement"];
     EXPECT_EQ(agreement["mismatching_codes"], 0) << rule;
     EXPECT_GE(agreement["compared_codes"], 3 * 20 * (784 + 784 + 196 + 150 + 10));
     for (const std::string engine : {"fast", "reference"}) {
-      ASSERT_EQ(place_.guardbit({"eval", bundle, place_ / "machine.yaml", "engine=" + engine, "--json",
+      ASSERT_EQ(place_.guardbit({"eval", bundle, place_ / "machine.yaml", policy, widest, "engine=" + engine, "--json",
                                  place_ / "eval.json"}).code, 0);
       EXPECT_EQ(place_.json("eval.json")["top1"], place_.json("train.json")["test"]["top1"]) << rule << " " << engine;
     }
