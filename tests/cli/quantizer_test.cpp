@@ -44,8 +44,8 @@ TEST_F(Quantizer, WhatIsTrainedIsWhatRuns) {
     const std::string policy = std::string("machine.numerics.output=") + (rule == "dfp" ? "pow2" : "tflite_double");
     // Steps that are learned make codes without a sign.
     const std::string widest = std::string("machine.numerics.activation=") + (rule == "lsq" ? "int9" : "int8");
-    const Outcome verified = place_.guardbit({"verify", bundle, place_ / "machine.yaml", policy, widest, "samples=20", "--json",
-                                              place_ / "verify.json"});
+    const Outcome verified = place_.guardbit({"verify", bundle, place_ / "machine.yaml", policy, widest, "samples=20",
+                                              "--json", place_ / "verify.json"});
     EXPECT_EQ(verified.code, 0) << verified.err << verified.out;
     const json agreement = place_.json("verify.json")["agreement"];
     EXPECT_EQ(agreement["mismatching_codes"], 0) << rule;
